@@ -1,0 +1,19 @@
+"""The root of every error that a user can mend.
+
+::
+
+    UserError
+     +-- ConfigError       compat.toml is wrong, or missing
+     +-- SelectionError    the command line names what the configuration does not hold
+     +-- FolderError       a folder cannot be written to
+     |    +-- FolderBusyError   another run is using it
+     +-- ReportError       an output folder holds no run
+     +-- ModelError        a model cannot be used (compat.models)
+     +-- TargetError       a target's environment cannot be kept (compat.targets)
+"""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Told without a stack trace, with exit code 2; the text names the way out."""
