@@ -1,0 +1,79 @@
+"""What every runtime must offer to be a column of the matrix."""
+
+import abc
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple, Union
+
+import numpy as np
+
+Arrays = Dict[str, np.ndarray]
+Profile = Mapping[str, Mapping[str, List[int]]]  # input -> {"min" | "opt" | "max": shape}
+
+
+class Request(NamedTuple):
+    """What to build: a typed ONNX file, its optimization profile and the flags by name."""
+
+    onnx: str
+    precision: str
+    typing: str
+    variant: str
+    profile: Profile
+
+
+class Build(NamedTuple):
+    """What a build gave: the serialized engine, numbers (seconds, counts) and facts."""
+
+    data: Union[bytes, memoryview]
+    numbers: Dict[str, float]
+    facts: Dict[str, Any]
+
+
+class Engine(abc.ABC):
+    """A loaded engine, ready to run."""
+
+    @abc.abstractmethod
+    def run(self, feeds: Arrays) -> Arrays:
+        """Run once and return every output by name; first axis is the batch."""
+
+    @abc.abstractmethod
+    def bind(self, feeds: Arrays) -> Callable[[], Any]:
+        """Return a call that runs once on inputs that are already in place."""
+
+
+class Adapter(abc.ABC):
+    """A runtime at one version, inside one process."""
+
+    flavour = ""
+    #: who measures a run: "host" (perf_counter around a synchronous call) or "cuda-event"
+    clock = "host"
+
+    @abc.abstractmethod
+    def version(self) -> str:
+        """Return the version as the module itself states it."""
+
+    @abc.abstractmethod
+    def arch(self) -> str:
+        """Return what engines of this process are built for, as it stands in their names."""
+
+    @abc.abstractmethod
+    def facts(self) -> Dict[str, Any]:
+        """Return what else identifies this environment (driver, GPU, providers)."""
+
+    def require_device(self) -> None:
+        """Raise NotRun where this machine lacks what running an engine needs."""
+        return
+
+    @abc.abstractmethod
+    def build(self, request: Request, log: Callable[[str], None]) -> Build:
+        """Build an engine; every message of parser and builder goes to `log`.
+
+        Raises:
+            Outcome: the parser refused, the builder failed, or the version cannot express it.
+        """
+
+    @abc.abstractmethod
+    def load(self, path: str, log: Callable[[str], None]) -> Tuple[Engine, float]:
+        """Load an engine file whose digest was checked; return it and the seconds taken.
+
+        Raises:
+            Outcome: refused, or not to be tried on this machine.
+        """

@@ -1,0 +1,57 @@
+"""Start the suite inside a target: ``python run.py JOB.json``.
+
+pytest and numpy live in a folder that the host laid down for this Python version. It is appended
+to ``sys.path``, so that what the target itself ships always wins.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _die_with_the_conductor():
+    # type: () -> None
+    """Ask the kernel to end this process when the conductor dies, however it dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main(argv):
+    # type: (list[str]) -> int
+    """Run the job's phase with pytest and return pytest's exit code."""
+    if len(argv) != 2:
+        sys.stderr.write("usage: run.py JOB.json\n")
+        return 2
+    _die_with_the_conductor()
+    with open(argv[1], encoding="utf-8") as stream:
+        job = json.load(stream)
+    sys.path.append(job["deps"])
+    # Started as a script, Python puts this folder first and `import records` would shadow others.
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
+    import pytest
+
+    return int(
+        pytest.main(
+            [
+                os.path.join(HERE, "test_%s.py" % job["phase"]),
+                "--job=" + argv[1],
+                "--rootdir=" + HERE,
+                "--confcutdir=" + HERE,
+                "-c",
+                os.path.join(HERE, "pytest.ini"),
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:legacypath",
+                "--benchmark-quiet" if job["phase"] == "bench" else "-q",
+            ]
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

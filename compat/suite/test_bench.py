@@ -1,0 +1,81 @@
+"""Phase bench: one block of samples per item; the host interleaves the targets' blocks.
+
+pytest-benchmark measures; the clock is the adapter's. Raw samples are kept.
+"""
+
+import os
+import time
+from typing import Any, Callable, Dict
+
+import numpy as np
+
+from .adapters import Adapter
+from .conftest import Recorder
+from .job import Job
+from .manifest import verify
+
+Observe = Callable[[Callable[[], None]], None]
+
+
+def _samples_wanted(call: Callable[[], Any], settings: Dict[str, Any]) -> int:
+    """Warm up for the time asked for and return how many samples fill the measuring time."""
+    runs, start = 0, time.perf_counter()
+    while runs < 2 or time.perf_counter() - start < settings["warmup_s"]:
+        call()
+        runs += 1
+    each = (time.perf_counter() - start) / runs
+    wanted = int(settings["seconds"] / max(each, 1e-9))
+    return int(max(settings["min_samples"], min(settings["max_samples"], wanted)))
+
+
+def _describe(samples: np.ndarray, batch: int) -> Dict[str, float]:
+    """Summarise one block. Percentile p is the sample at n-1-floor((1-p)*n), as in trtexec."""
+    ordered = np.sort(samples)
+    count = len(ordered)
+
+    def percentile(share: float) -> float:
+        return float(ordered[count - 1 - int((1 - share) * count)])
+
+    median = float(np.median(ordered))
+    return {
+        "median_s": median,
+        "mean_s": float(np.mean(ordered)),
+        "std_s": float(np.std(ordered, ddof=1)) if count > 1 else 0.0,
+        "min_s": float(ordered[0]),
+        "p95_s": percentile(0.95),
+        "p99_s": percentile(0.99),
+        "n": count,
+        "throughput_per_s": batch / median,
+    }
+
+
+def test_latency(
+    adapter: Adapter,
+    item: Dict[str, Any],
+    recorder: Recorder,
+    job: Job,
+    observe: Observe,
+    benchmark: Any,
+) -> None:
+    """Measure one block of runs on inputs that are already in place."""
+
+    def call() -> None:
+        adapter.require_device()
+        path = job.path(item["engine"])
+        verify(path, trust_stamp=True)
+        engine, recorder.numbers["load_s"] = adapter.load(path, recorder.log)
+        with np.load(job.path(item["feeds"])) as archive:
+            run = engine.bind({name: archive[name] for name in archive.files})
+        rounds = _samples_wanted(run, job.settings)
+        benchmark.extra_info["item"] = item["id"]
+        benchmark.pedantic(run, rounds=rounds, iterations=1, warmup_rounds=0)
+        samples = np.asarray(benchmark.stats.stats.data, dtype=np.float64)
+        recorder.numbers.update(_describe(samples, item["batch"]))
+        recorder.facts["clock"] = adapter.clock
+        target = job.path(item["samples"])
+        with open(target + ".part", "wb") as stream:
+            np.save(stream, samples)
+        os.replace(target + ".part", target)
+        recorder.files["samples"] = item["samples"]
+
+    observe(call)
