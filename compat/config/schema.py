@@ -1,0 +1,181 @@
+"""The keys of ``compat.toml``, their types and defaults. pydantic checks them all at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+Flavour = Literal["tensorrt", "tensorrt_lean", "tensorrt_dispatch", "tensorrt_rtx", "onnxruntime"]
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8", "fp8"]
+Variant = Literal["plain"]
+Decision = Literal["stop", "allow"]
+Point = Literal["min", "opt", "max"]
+
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+_VERSION = re.compile(r"^\d+(\.\d+){1,3}(\.post\d+)?$")
+_PARTS = {"tensorrt_rtx": 4, "tensorrt": 4, "tensorrt_lean": 4, "tensorrt_dispatch": 4}
+# TensorRT 8.6.0's wheel states three parts; every later release and RTX states four.
+_THREE_PART_RELEASES = ("8.6.0", "8.6.1")
+
+
+def _name(value: str) -> str:
+    if not _NAME.match(value):
+        raise ValueError("a name holds letters, digits, '.', '_' and '-' only")
+    return value
+
+
+def _version(value: object) -> object:
+    if isinstance(value, float | int):
+        raise ValueError(f'write the version in quotes, with all its parts: version = "{value}"')
+    if isinstance(value, str) and not _VERSION.match(value):
+        raise ValueError("a pinned version is numbers and dots, such as 1.7.1.116")
+    return value
+
+
+def _range(value: tuple[int, int, int]) -> tuple[int, int, int]:
+    low, opt, high = value
+    if not 1 <= low <= opt <= high:
+        raise ValueError("an axis is [min, opt, max] with 1 <= min <= opt <= max")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Version = Annotated[str, BeforeValidator(_version)]
+AxisRange = Annotated[tuple[int, int, int], AfterValidator(_range)]
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class _Table(BaseModel):
+    """A table of the file: unknown keys are errors, keys are written with dashes."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=_dashed, populate_by_name=True
+    )
+
+
+class TargetConfig(_Table):
+    """``[targets.NAME]``: one pinned environment."""
+
+    flavour: Flavour
+    version: Version
+    provider: Literal["wheel", "container", "local"] = "wheel"
+    role: Literal["current", "candidate", "other"] = "other"
+    python: str | None = None
+    cuda: Literal["12", "13"] | None = None
+    index: str | None = None
+    find_links: list[Path] = []
+
+    @model_validator(mode="after")
+    def _all_parts(self) -> TargetConfig:
+        wanted = _PARTS.get(self.flavour)
+        parts = len(self.version.split(".post")[0].split("."))
+        if wanted and parts != wanted and self.version not in _THREE_PART_RELEASES:
+            raise ValueError(
+                f"{self.flavour} versions have {wanted} parts and the last one counts for "
+                f"compatibility; {self.version!r} has {parts}"
+            )
+        return self
+
+
+class AccuracyLimits(_Table):
+    """Limits against the fp32 golden output; a key that is absent is not judged."""
+
+    cosine: float | None = Field(default=None, ge=-1, le=1)
+    relative_l2: float | None = Field(default=None, ge=0)
+    max_abs: float | None = Field(default=None, ge=0)
+    sqnr_db: float | None = None
+    top1_agreement: float | None = Field(default=None, ge=0, le=1)
+
+    def over(self, base: AccuracyLimits) -> dict[str, float]:
+        """Return the limits with this table's keys over `base`, by their dashed names."""
+        merged = base.model_dump(by_alias=True, exclude_none=True)
+        return {**merged, **self.model_dump(by_alias=True, exclude_none=True)}
+
+
+class ModelConfig(_Table):
+    """``[models.NAME]``: one ONNX graph with its profile, inputs and limits."""
+
+    source: str
+    axes: dict[str, AxisRange] = {}
+    precisions: list[Precision] | None = None
+    inputs: str | None = None
+    calibration: str | None = None
+    fp32_nodes: list[str] = []
+    accuracy: dict[Precision, AccuracyLimits] = {}
+
+
+class CvLimits(_Table):
+    """Largest coefficient of variation of a series that may be judged, per clock."""
+
+    gpu: PositiveFloat = 0.025  # trtexec warns above it (samples/common/sampleReporting.cpp)
+    host: PositiveFloat = 0.10
+
+
+class LimitsConfig(_Table):
+    """``[limits]``: what still counts as holding."""
+
+    latency: PositiveFloat = 0.05
+    max_cv: CvLimits = CvLimits()
+    accuracy: dict[Precision, AccuracyLimits] = {}
+
+
+class BenchConfig(_Table):
+    """``[bench]``: how latency is measured. Times in seconds."""
+
+    rounds: PositiveInt = 6
+    seconds: PositiveFloat = 0.6
+    warmup: PositiveFloat = 0.2
+    min_samples: PositiveInt = 5
+    max_samples: PositiveInt = 1000
+    points: list[Point] = ["opt"]
+
+
+class TimeoutConfig(_Table):
+    """``[timeouts]``: seconds after which an item is stopped and recorded as a timeout."""
+
+    build: PositiveFloat = 1800
+    load: PositiveFloat = 300
+    accuracy: PositiveFloat = 900
+    latency: PositiveFloat = 900
+    start: PositiveFloat = 120
+
+    def by_check(self) -> dict[str, float]:
+        """Return the limit of each check, and ``start`` for the time before the first item."""
+        return {**self.model_dump(), "rebuild": self.build}
+
+
+class GateConfig(_Table):
+    """``[gate]``: what stops a release besides a blocked upgrade."""
+
+    inconclusive: Decision = "stop"
+    not_run: Decision = "stop"
+
+
+class Config(_Table):
+    """A whole ``compat.toml``."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    targets: dict[Name, TargetConfig] = Field(min_length=1)
+    models: dict[Name, ModelConfig] = Field(min_length=1)
+    precisions: list[Precision] = Field(default=["fp32", "fp16", "int8"], min_length=1)
+    variants: list[Variant] = Field(default=["plain"], min_length=1)
+    rebuild: bool = True
+    limits: LimitsConfig = LimitsConfig()
+    bench: BenchConfig = BenchConfig()
+    timeouts: TimeoutConfig = TimeoutConfig()
+    gate: GateConfig = GateConfig()

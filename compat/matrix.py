@@ -1,0 +1,273 @@
+"""The matrix: every planned check of every cell, with its expectation, before anything runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from compat.config import Config, TargetConfig
+from compat.config.schema import AccuracyLimits
+from compat.engine.rules import expect
+from compat.errors import UserError
+
+Phase = Literal["build", "check", "bench"]
+PHASES: tuple[Phase, ...] = ("build", "check", "bench")
+POINTS = ("min", "opt", "max")
+
+# Flavours that hold a builder; lean and dispatch only run what others built.
+BUILDERS = ("tensorrt", "tensorrt_rtx", "onnxruntime")
+# Building twice says something of a TensorRT builder; ONNX Runtime is the baseline.
+REBUILDERS = ("tensorrt", "tensorrt_rtx")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One planned check of one cell.
+
+    `point` is the place in the optimization profile that accuracy and latency are taken at.
+    """
+
+    check: str
+    phase: Phase
+    model: str
+    precision: str
+    typing: str
+    variant: str
+    builder: str
+    runtime: str
+    point: str | None = None
+    batch: int | None = None
+    expectation: Mapping[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        """The item's name, as `--item` takes it."""
+        parts = [self.check, self.model, f"{self.precision}-{self.typing}", self.variant]
+        parts += [self.builder, self.runtime] + ([self.point] if self.point else [])
+        return "/".join(parts)
+
+    @property
+    def build_id(self) -> str:
+        """The id of the build that this item's engine comes from."""
+        return replace(
+            self,
+            check="build",
+            phase="build",
+            runtime=self.builder,
+            point=None,
+            batch=None,
+            expectation=None,
+        ).id
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the item as it stands in ``plan.json``."""
+        return {"id": self.id, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do. `golden` and `machine` are known once a run has started."""
+
+    config: Mapping[str, str]
+    quick: bool
+    targets: tuple[Mapping[str, str], ...]
+    models: tuple[Mapping[str, Any], ...]
+    upgrades: tuple[Mapping[str, str], ...]
+    limits: Mapping[str, Any]
+    gate: Mapping[str, Any]
+    items: tuple[Item, ...]
+    golden: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as it stands in ``plan.json``."""
+        raw = {name: getattr(self, name) for name in self.__slots__ if name != "items"}
+        raw["items"] = [item.as_dict() for item in self.items]
+        return {"schema": 1, "created": datetime.now(UTC).isoformat(timespec="seconds"), **raw}
+
+    def write(self, path: Path) -> None:
+        """Write the plan as JSON."""
+        path.write_text(json.dumps(self.as_dict(), indent=1, default=list) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the command line narrows the matrix to; empty means all."""
+
+    targets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
+
+
+class SelectionError(UserError):
+    """The command line names something that the configuration does not hold."""
+
+
+def plan(config: Config, *, source: Mapping[str, str], quick: bool, selection: Selection) -> Plan:
+    """Lay out every check of every cell.
+
+    Args:
+        config: a checked configuration.
+        source: path and SHA-256 of its file.
+        quick: small models; latency is measured but not judged.
+        selection: the part of the matrix to keep.
+
+    Raises:
+        SelectionError: the selection names an unknown target, model, precision or item.
+    """
+    config = _narrow(config, selection)
+    items = tuple(_items(config))
+    if selection.items:
+        items = _with_prerequisites(items, selection.items)
+    return Plan(
+        config=source,
+        quick=quick,
+        targets=tuple(_target(name, target) for name, target in config.targets.items()),
+        models=tuple(
+            {
+                "name": name,
+                "source": model.source,
+                "axes": {axis: list(bounds) for axis, bounds in model.axes.items()},
+                "precisions": list(model.precisions or config.precisions),
+            }
+            for name, model in config.models.items()
+        ),
+        upgrades=tuple(_upgrades(config.targets)),
+        limits=_limits(config),
+        gate={
+            "inconclusive": config.gate.inconclusive,
+            "not-run": config.gate.not_run,
+            "judge-latency": not quick,
+        },
+        items=items,
+    )
+
+
+def _target(name: str, target: TargetConfig) -> dict[str, str]:
+    kept = ("flavour", "version", "provider", "role")
+    return {"name": name, **{key: str(getattr(target, key)) for key in kept}}
+
+
+def _narrow(config: Config, selection: Selection) -> Config:
+    """Keep the selected targets, models and precisions."""
+    _known("target", selection.targets, config.targets)
+    _known("model", selection.models, config.models)
+    used: set[str] = {p for model in config.models.values() for p in model.precisions or config.precisions}
+    _known("precision", selection.precisions, used)
+
+    def wanted(name: str, chosen: Sequence[str]) -> bool:
+        return not chosen or name in chosen
+
+    models = {
+        name: model.model_copy(
+            update={
+                "precisions": [
+                    precision
+                    for precision in model.precisions or config.precisions
+                    if wanted(precision, selection.precisions)
+                ]
+            }
+        )
+        for name, model in config.models.items()
+        if wanted(name, selection.models)
+    }
+    targets = {n: t for n, t in config.targets.items() if wanted(n, selection.targets)}
+    return config.model_copy(update={"targets": targets, "models": models})
+
+
+def _known(what: str, names: Sequence[str], known: Mapping[str, Any] | set[str]) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise SelectionError(
+            f"unknown {what} {', '.join(map(repr, unknown))}; "
+            f"the configuration has {', '.join(known)}"
+        )
+
+
+def _items(config: Config) -> Iterator[Item]:
+    """Yield every item; what concerns one engine stands side by side."""
+    for builder, target in config.targets.items():
+        if target.flavour not in BUILDERS:
+            continue
+        for model, settings in config.models.items():
+            for precision in settings.precisions or config.precisions:
+                for variant in config.variants:
+                    cell = Item(
+                        "build", "build", model, precision, "strong", variant, builder, builder
+                    )
+                    yield from _items_of_engine(config, cell)
+
+
+def _items_of_engine(config: Config, build: Item) -> Iterator[Item]:
+    """Yield an engine's build, its rebuild, and its checks in every runtime of its flavour."""
+    target = config.targets[build.builder]
+    yield build
+    if config.rebuild and target.flavour in REBUILDERS:
+        yield replace(build, check="rebuild")
+    for runtime, other in config.targets.items():
+        if other.flavour != target.flavour:
+            continue
+        expected = expect(target.flavour, target.version, other.version)
+        load = replace(build, check="load", phase="check", runtime=runtime)
+        yield replace(load, expectation=expected.as_dict())
+        if expected.outcome == "must-refuse":
+            continue
+        for point in POINTS:
+            yield replace(load, check="accuracy", **_at(config, build.model, point))
+        for point in config.bench.points if _is_timed(config, build.builder, runtime) else ():
+            at = _at(config, build.model, point)
+            yield replace(load, check="latency", phase="bench", **at)
+
+
+def _at(config: Config, model: str, point: str) -> dict[str, Any]:
+    batch = config.models[model].axes.get("batch")
+    return {"point": point, "batch": batch[POINTS.index(point)] if batch else None}
+
+
+def _is_timed(config: Config, builder: str, runtime: str) -> bool:
+    """Tell whether a pair answers an upgrade's question: rebuilt, or the old engine kept."""
+    roles = (config.targets[builder].role, config.targets[runtime].role)
+    return builder == runtime or roles == ("current", "candidate")
+
+
+def _upgrades(targets: Mapping[str, TargetConfig]) -> Iterator[dict[str, str]]:
+    for name, target in targets.items():
+        for other, candidate in targets.items():
+            if (target.role, candidate.role) == ("current", "candidate") and (
+                target.flavour == candidate.flavour
+            ):
+                yield {"from": name, "to": other}
+
+
+def _limits(config: Config) -> dict[str, Any]:
+    accuracy = {
+        name: {
+            precision: model.accuracy.get(precision, AccuracyLimits()).over(
+                config.limits.accuracy.get(precision, AccuracyLimits())
+            )
+            for precision in model.precisions or config.precisions
+        }
+        for name, model in config.models.items()
+    }
+    return {
+        "latency": config.limits.latency,
+        "max-cv": {"gpu": config.limits.max_cv.gpu, "host": config.limits.max_cv.host},
+        "accuracy": accuracy,
+    }
+
+
+def _with_prerequisites(items: tuple[Item, ...], wanted: tuple[str, ...]) -> tuple[Item, ...]:
+    """Keep the wanted items and the builds whose engines they need."""
+    known = {item.id: item for item in items}
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise SelectionError(
+            f"unknown item {', '.join(map(repr, unknown))}; `trt-compat plan` lists every item"
+        )
+    needed = {name for item in wanted for name in (item, known[item].build_id)}
+    return tuple(item for item in items if item.id in needed)

@@ -1,0 +1,67 @@
+"""The record store: one JSON line per observed fact, append-only, safe against kill -9."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+
+Key = tuple[str, int | None, str]
+
+
+class RecordStore:
+    """``records.jsonl`` of one work dir; one process writes it (see ``conductor.lock``).
+
+    A record is found by its item, its round and the key of everything that determined it, so that
+    quick and full runs and several configurations share one store and never answer each other.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._by_key = {_key(record): record for record in read_records(path)}
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one record to disk before returning."""
+        line = json.dumps({"schema": SCHEMA, **record}, ensure_ascii=False, allow_nan=False)
+        with self.path.open("a", encoding="utf-8") as stream:
+            if stream.tell() and not _ends_with_newline(self.path):
+                stream.write("\n")  # the last writer was killed in the middle of a line
+            stream.write(line + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        self._by_key[_key(record)] = dict(record)
+
+    def find(self, item: str, round_: int | None, key: str) -> Mapping[str, Any] | None:
+        """Return the newest record of an item and round that `key` determined, or None."""
+        return self._by_key.get((item, round_, key))
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return iter(self._by_key.values())
+
+
+def read_records(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the records of a file; a half-written last line is passed over."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if isinstance(record, dict) and "item" in record:
+                yield record
+
+
+def _key(record: Mapping[str, Any]) -> Key:
+    return record["item"], record.get("round"), record["key"]
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read(1) == b"\n"

@@ -1,0 +1,122 @@
+"""Every mistake of a configuration is told at once, with its key and the way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compat.config import ConfigError, find_config, load_config
+
+GOOD = """
+schema = 1
+[targets."rtx-1.6"]
+flavour = "tensorrt_rtx"
+version = "1.6.1.120"
+role = "current"
+[models.resnet50]
+source = "builtin:resnet50"
+"""
+
+
+def _load(tmp_path: Path, text: str) -> object:
+    path = tmp_path / "compat.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def _problems(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, text)
+    return str(caught.value)
+
+
+def test_the_default_matrix_is_valid() -> None:
+    """The file at the root of the repository is what a user starts from."""
+    config = load_config(Path(__file__).parents[2] / "compat.toml")
+
+    assert [t.version for t in config.targets.values()] == [
+        "1.4.0.76",
+        "1.5.0.114",
+        "1.6.1.120",
+        "1.7.1.116",
+        "1.30.0",
+        "1.31.1",
+    ]
+    assert len(config.models) == 4
+
+
+def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
+    """One run of the program is enough to mend the whole file."""
+    text = _problems(
+        tmp_path,
+        """
+        presicions = ["fp32"]
+        [targets.a]
+        flavour = "tensorrt_rxt"
+        version = "1.7.1.116"
+        [models.m]
+        source = "builtin:resnet50"
+        axes = { batch = [8, 1, 16] }
+        [gate]
+        not-ran = "allow"
+        """,
+    )
+
+    assert "4 problems" in text
+    assert "compat.toml" in text
+    assert "presicions: unknown key; did you mean 'precisions'?" in text
+    assert "did you mean 'tensorrt_rtx'?" in text
+    assert "models.m.axes.batch: an axis is [min, opt, max]" in text
+    assert "gate.not-ran: unknown key; did you mean 'not-run'?" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("version", "1.7", "write the version in quotes"),
+        ("version", '"1.7.1"', "versions have 4 parts"),
+        ("version", '"latest"', "a pinned version is numbers and dots"),
+        ("role", '"curent"', "did you mean 'current'?"),
+        ("provider", '"docker"', "not 'docker'"),
+        ("zzz", '"red"', "unknown key; known keys: cuda, find-links, flavour"),
+    ],
+)
+def test_a_wrong_target_key_is_named(tmp_path: Path, key: str, value: str, said: str) -> None:
+    """The message holds the key's path and what would be right."""
+    table = {"flavour": '"tensorrt_rtx"', "version": '"1.7.1.116"', key: value}
+    lines = "\n".join(f"{name} = {given}" for name, given in table.items())
+
+    text = _problems(tmp_path, f'[targets.t]\n{lines}\n[models.m]\nsource = "builtin:resnet50"\n')
+
+    assert f"targets.t.{key}" in text or "targets.t" in text
+    assert said in text
+
+
+def test_two_current_targets_of_a_flavour_are_refused(tmp_path: Path) -> None:
+    """An upgrade has one starting point."""
+    text = _problems(
+        tmp_path,
+        GOOD + '[targets.x]\nflavour = "tensorrt_rtx"\nversion = "1.7.1.116"\nrole = "current"\n',
+    )
+
+    assert "rtx-1.6 and x are both the current tensorrt_rtx" in text
+
+
+def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
+    """The path is told as it was looked for: relative to the configuration."""
+    text = _problems(tmp_path, GOOD + '[models.mine]\nsource = "nets/mine.onnx"\n')
+
+    assert "models.mine.source: there is no file" in text
+    assert str(tmp_path / "nets" / "mine.onnx") in text
+
+
+def test_broken_toml_names_the_line(tmp_path: Path) -> None:
+    """A syntax error is the reader's to place."""
+    assert "line 2" in _problems(tmp_path, "schema = 1\ntargets = = 3")
+
+
+def test_a_missing_configuration_says_how_to_name_one(tmp_path: Path) -> None:
+    """The first thing a newcomer may meet."""
+    with pytest.raises(ConfigError, match="--config FILE"):
+        find_config(None, tmp_path)

@@ -1,0 +1,167 @@
+"""The plan holds every check of every cell, and what the rules say of it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from compat.config import Config
+from compat.matrix import Plan, Selection, SelectionError, plan
+
+TOML = """
+[targets."rtx-1.6"]
+flavour = "tensorrt_rtx"
+version = "1.6.1.120"
+role = "current"
+[targets."rtx-1.7"]
+flavour = "tensorrt_rtx"
+version = "1.7.1.116"
+role = "candidate"
+[targets."ort-1.30"]
+flavour = "onnxruntime"
+version = "1.30.0"
+role = "current"
+[targets."ort-1.31"]
+flavour = "onnxruntime"
+version = "1.31.1"
+role = "candidate"
+[models.net]
+source = "builtin:resnet50"
+axes = { batch = [1, 8, 16] }
+precisions = ["fp16"]
+accuracy.fp16 = { cosine = 0.9 }
+[limits.accuracy]
+fp16 = { cosine = 0.99, relative-l2 = 0.1 }
+"""
+
+
+def _plan(selection: Selection | None = None, *, quick: bool = False) -> Plan:
+    config = Config.model_validate(tomllib.loads(TOML))
+    source = {"path": "compat.toml", "sha256": "0"}
+    return plan(config, source=source, quick=quick, selection=selection or Selection())
+
+
+def _ids(planned: Plan, check: str) -> set[str]:
+    return {item.id for item in planned.items if item.check == check}
+
+
+def test_every_engine_is_built_once_and_trt_engines_twice() -> None:
+    """A rebuild is a fact about a TensorRT builder; the baseline needs none."""
+    planned = _plan()
+
+    assert len(_ids(planned, "build")) == 4
+    assert _ids(planned, "rebuild") == {
+        "rebuild/net/fp16-strong/plain/rtx-1.6/rtx-1.6",
+        "rebuild/net/fp16-strong/plain/rtx-1.7/rtx-1.7",
+    }
+
+
+def test_every_engine_is_loaded_in_every_runtime_of_its_flavour() -> None:
+    """Builder x runtime, both ways, but never RTX engines in ONNX Runtime."""
+    loads = _ids(_plan(), "load")
+
+    assert "load/net/fp16-strong/plain/ort-1.31/ort-1.30" in loads
+    assert len(loads) == 8
+
+
+def test_expectations_come_from_the_rules() -> None:
+    """Each load carries the rule that speaks of it."""
+    expected = {item.id: item.expectation for item in _plan().items if item.check == "load"}
+
+    def outcome(builder: str, runtime: str) -> str:
+        found = expected[f"load/net/fp16-strong/plain/{builder}/{runtime}"]
+        assert found is not None
+        return str(found["outcome"])
+
+    assert outcome("rtx-1.6", "rtx-1.6") == "must-load"
+    assert outcome("rtx-1.6", "rtx-1.7") == "must-refuse"
+    assert outcome("ort-1.30", "ort-1.31") == "must-load"
+    assert outcome("ort-1.31", "ort-1.30") == "undocumented"
+
+
+def test_what_must_be_refused_is_loaded_but_not_measured() -> None:
+    """There is nothing to run in an engine that the rules say will not load."""
+    measured = {
+        (item.builder, item.runtime)
+        for item in _plan().items
+        if item.check in ("accuracy", "latency")
+    }
+
+    assert ("rtx-1.6", "rtx-1.7") not in measured
+    assert ("ort-1.30", "ort-1.31") in measured
+
+
+def test_latency_answers_the_upgrade_only() -> None:
+    """Rebuilt engines, and the current target's engines kept in the candidate."""
+    pairs = {(i.builder, i.runtime) for i in _plan().items if i.check == "latency"}
+
+    assert ("ort-1.30", "ort-1.31") in pairs
+    assert ("ort-1.31", "ort-1.30") not in pairs
+
+
+def test_accuracy_is_taken_at_all_three_points() -> None:
+    """Some engines are wrong only at batch 8 and more (NVIDIA/TensorRT#1408)."""
+    points = {
+        (item.point, item.batch)
+        for item in _plan().items
+        if item.check == "accuracy" and item.builder == item.runtime == "ort-1.30"
+    }
+
+    assert points == {("min", 1), ("opt", 8), ("max", 16)}
+
+
+def test_limits_of_a_model_go_over_the_common_ones() -> None:
+    """Only the keys that the model names change."""
+    assert _plan().limits["accuracy"]["net"]["fp16"] == {"cosine": 0.9, "relative-l2": 0.1}
+
+
+def test_a_quick_run_does_not_judge_latency() -> None:
+    """Small models on few samples are no evidence."""
+    assert _plan(quick=True).gate["judge-latency"] is False
+    assert _plan().gate["judge-latency"] is True
+
+
+def test_upgrades_stay_inside_a_flavour() -> None:
+    """From the current target to each candidate."""
+    assert _plan().upgrades == (
+        {"from": "rtx-1.6", "to": "rtx-1.7"},
+        {"from": "ort-1.30", "to": "ort-1.31"},
+    )
+
+
+def test_an_item_brings_the_build_it_needs() -> None:
+    """One cell is repeated with its engine and nothing else."""
+    wanted = "load/net/fp16-strong/plain/ort-1.30/ort-1.31"
+
+    planned = _plan(Selection(items=(wanted,)))
+
+    assert [item.id for item in planned.items] == [
+        "build/net/fp16-strong/plain/ort-1.30/ort-1.30",
+        wanted,
+    ]
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection(targets=("rtx-9",)),
+        Selection(models=("nte",)),
+        Selection(precisions=("fp8",)),
+        Selection(items=("load/net",)),
+    ],
+)
+def test_an_unknown_selection_is_an_error(selection: Selection) -> None:
+    """A typo must not give an empty, green matrix."""
+    with pytest.raises(SelectionError, match="unknown"):
+        _plan(selection)
+
+
+def test_a_plan_can_be_written_and_read(tmp_path: Path) -> None:
+    """Later stages read the file, not the objects."""
+    path = tmp_path / "plan.json"
+
+    _plan().write(path)
+
+    assert '"schema": 1' in path.read_text(encoding="utf-8")
