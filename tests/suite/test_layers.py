@@ -1,0 +1,49 @@
+"""The precision that was really built is read from the builder's own layer list.
+
+The texts are excerpts of real verbose logs of TensorRT-RTX 1.4.0.76 and 1.7.1.116.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from compat.suite.adapters.layers import layer_types, precision_is_there
+
+RTX_1_4 = """Layers:
+Name: __mye196_0_myl0_0, LayerType: shape_call, Inputs: [], Outputs: [], TacticName: , StreamId: 0
+Name: __myl_Move_myl0_1, LayerType: kgen, Inputs: [ { Name: x, Dimensions: [-1,3,32,32], \
+Format/Datatype: Float }], Outputs: [ { Name: r, Dimensions: [-1,3,32,32], Format/Datatype: Half }]
+"""
+RTX_1_7 = """Layers:
+Name: a, LayerType: kgen, Inputs: [ { Name: x, Dimensions: [-1,3,32,32], Strides: [1], \
+Datatype: Float, Format: N/A }], Constants: [], Outputs: [ { Name: r, Datatype: Float }]
+Name: b, LayerType: gemm, Inputs: [ { Name: q, Datatype: Int8 }], Outputs: [ { Datatype: Half }]
+"""
+
+
+def test_a_layer_counts_by_the_narrowest_type_it_touches() -> None:
+    """Reading int8 and writing half is an int8 layer; shape layers count for nothing."""
+    assert layer_types(["other message", RTX_1_4]) == {"Half": 1}
+    assert layer_types([RTX_1_7]) == {"Float": 1, "Int8": 1}
+
+
+def test_no_layer_list_says_nothing() -> None:
+    """A log without the list cannot prove a precision, nor disprove it."""
+    assert layer_types(["Engine generation completed"]) == {}
+    assert precision_is_there("fp16", {})
+
+
+@pytest.mark.parametrize(
+    ("precision", "counts", "there"),
+    [
+        ("fp16", {"Float": 12}, False),
+        ("fp16", {"Float": 12, "Half": 1}, True),
+        ("int8", {"Half": 3}, False),
+        ("fp32", {"Float": 3}, True),
+    ],
+)
+def test_an_fp16_engine_without_a_half_layer_is_none(
+    precision: str, counts: dict[str, int], there: bool
+) -> None:
+    """On TensorRT 11 an fp32 ONNX silently becomes an fp32 engine (roboflow/rf-detr#1453)."""
+    assert precision_is_there(precision, counts) is there
