@@ -1,0 +1,83 @@
+"""The words of this package: what is asked for, and what comes back.
+
+TargetError     the machine cannot make any target at all: no uv, work folder not writable
+Unavailable     (a value, not an exception) one target cannot be had; the others go on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from compat.errors import UserError
+
+Provider = Literal["wheel", "container", "local"]
+Role = Literal["current", "candidate", "other"]
+Cuda = Literal["12", "13"]
+Progress = Callable[[str], None]
+Reason = Literal[
+    "interpreter-missing",
+    "version-not-found",
+    "no-network",
+    "install-failed",
+    "hash-mismatch",
+    "disk-full",
+    "version-differs",
+    "provider-not-ready",
+    "platform",
+]
+
+
+class TargetError(UserError):
+    """No target can be provided here; the message names the path or program and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """One pinned runtime as the configuration asks for it.
+
+    python: for a wheel target a version such as "3.11" (None: the best one found that the release
+    supports); for a local target the path of an interpreter (None: the one that runs this code).
+    cuda: None is the catalogue's default. offline: wheels come from find_links and uv's cache only.
+    """
+
+    name: str
+    flavour: str
+    version: str
+    provider: Provider
+    role: Role
+    python: str | None = None
+    cuda: Cuda | None = None
+    index: str | None = None
+    find_links: tuple[Path, ...] = ()
+    offline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A target that is ready to run.
+
+    deps: folder with pytest, pytest-benchmark and numpy for this Python; belongs behind the
+    target's own packages on sys.path. env: to be added to the process's variables.
+    fingerprint: sha256 over the exact distributions, Python and platform.
+    cached: nothing had to be made.
+    """
+
+    target: TargetSpec
+    python: Path
+    deps: Path
+    env: Mapping[str, str]
+    fingerprint: str
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A target that cannot be had here, with a stable reason and the way out in words."""
+
+    target: TargetSpec
+    reason: Reason
+    message: str
+    log: Path | None

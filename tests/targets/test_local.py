@@ -1,0 +1,56 @@
+"""Local interpreters: asked, never changed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Bench = Any
+
+
+@pytest.fixture(name="python")
+def _python(bench: Bench) -> str:
+    """Return an interpreter that has the runtime 1.0.0."""
+    return str(bench.ready().python)
+
+
+class TestLocal:
+    """An interpreter that the user names."""
+
+    def test_is_taken_as_it_is(self, bench: Bench, python: str) -> None:
+        """The same interpreter comes back, with the suite's folder beside it."""
+        environment = bench.ready(name="mine", provider="local", python=python)
+
+        assert environment.python == Path(python)
+        assert (environment.deps / "suite_dep.py").is_file()
+
+    def test_other_version_inside(self, bench: Bench, python: str) -> None:
+        """The version inside wins over the claim."""
+        refusal = bench.refused("1.2.0", name="mine", provider="local", python=python)
+
+        assert refusal.reason == "version-differs"
+        assert "1.0.0" in refusal.message
+
+    def test_no_such_module(self, bench: Bench, tmp_path: Path) -> None:
+        """An interpreter without the runtime says which module is missing."""
+        bench.runtime("1.5.0", source="import surely_not_there")
+        refusal = bench.refused("1.0.0", name="mine", provider="local", python="/bin/sh")
+        assert refusal.reason == "interpreter-missing"
+
+        bare = tmp_path / "python"
+        bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S -I "$@"\n')
+        bare.chmod(0o755)
+        refusal = bench.refused("1.0.0", name="mine", provider="local", python=str(bare))
+
+        assert refusal.reason == "version-not-found"
+        assert "no module onnxruntime" in refusal.message
+
+    def test_no_such_interpreter(self, bench: Bench) -> None:
+        """A path without a file is named."""
+        refusal = bench.refused(name="mine", provider="local", python="/nowhere/python")
+
+        assert refusal.reason == "interpreter-missing"
+        assert "/nowhere/python" in refusal.message
