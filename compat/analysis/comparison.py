@@ -1,0 +1,120 @@
+"""Latency of a candidate against the current version: which items, and what their rounds say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from compat.analysis import latency
+from compat.analysis.latency import Interval
+from compat.analysis.observations import Observation
+
+ALPHA = 0.05
+
+LatencyWord = Literal["holds", "slower", "inconclusive", "not-judged"]
+_CLOCKS = {"cuda-event": "gpu", "host": "host"}
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyVerdict:
+    """The paired comparison of one item with its current item."""
+
+    word: LatencyWord
+    reason: str
+    interval: Interval | None
+    floor: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    medians: Mapping[int, float]
+    variation: float | None
+    clock: str
+    throttled: bool
+
+
+def compare_all(
+    plan: Mapping[str, Any], pairs: Iterable[tuple[Observation, Observation]]
+) -> dict[tuple[str, str], LatencyVerdict]:
+    """Judge (candidate item, current item) pairs together, since Holm looks at all of them."""
+    ran = [(a, b) for a, b in pairs if a.status == "ok" and b.status == "ok"]
+    sides = {item.id: _side(item) for pair in ran for item in pair}
+    logs = [latency.paired_log_ratios(sides[b.id].medians, sides[a.id].medians) for a, b in ran]
+    band = float(plan["limits"]["latency"])
+    found = latency.intervals(logs, band)
+    adjusted = latency.holm([1.0 if i is None else i.p for i in found])
+    result: dict[tuple[str, str], LatencyVerdict] = {}
+    for (item, reference), interval, p in zip(ran, found, adjusted, strict=True):
+        floor = latency.noise_floor(sides[reference.id].medians)
+        word, reason = _word(
+            plan, (sides[item.id], sides[reference.id]), interval, floor, band, float(p)
+        )
+        result[item.id, reference.id] = LatencyVerdict(word, reason, interval, floor)
+    return result
+
+
+def _side(item: Observation) -> _Side:
+    rounds = {n: r for n, r in item.rounds.items() if r["numbers"].get("median_s")}
+    numbers = [r["numbers"] for r in rounds.values()]
+    facts = [r.get("facts") or {} for r in rounds.values()]
+    return _Side(
+        {n: float(r["numbers"]["median_s"]) for n, r in rounds.items()},
+        latency.variation(
+            [float(n.get("mean_s") or 0) for n in numbers],
+            [float(n.get("std_s") or 0) for n in numbers],
+        ),
+        next((str(f["clock"]) for f in facts if "clock" in f), "host"),
+        any(f.get("throttled") for f in facts),
+    )
+
+
+def _word(
+    plan: Mapping[str, Any],
+    sides: tuple[_Side, _Side],
+    interval: Interval | None,
+    floor: float | None,
+    band: float,
+    p: float,
+) -> tuple[LatencyWord, str]:
+    if not plan["gate"].get("judge-latency", True):
+        return "not-judged", "latency is not judged in a quick run"
+    unclear = _unstable(plan, sides) or _too_little(interval, floor, band)
+    if unclear or interval is None:
+        return "inconclusive", unclear
+    ratio = f"\N{MULTIPLICATION SIGN}{interval.ratio:.3f} of the current version"
+    said = f"{ratio}, 95% interval {interval.low:.3f} to {interval.high:.3f}"
+    if interval.high < 1 + band:
+        return "holds", f"{said}, inside the {percent(band)} allowed"
+    if interval.low <= 1 + band:
+        return "inconclusive", f"{said}, reaches across the {percent(band)} allowed"
+    if p > ALPHA:
+        return "inconclusive", f"{said}, but not significant over all cells (Holm p {p:.2g})"
+    return "slower", f"{said}, beyond the {percent(band)} allowed"
+
+
+def percent(share: float) -> str:
+    """A share as a person writes it: ``5%``, ``2.5%``."""
+    return f"{share * 100:.3g}%"
+
+
+def _too_little(interval: Interval | None, floor: float | None, band: float) -> str:
+    if interval is None or interval.blocks < latency.MIN_BLOCKS:
+        rounds = 0 if interval is None else interval.blocks
+        return f"{rounds} paired rounds; {latency.MIN_BLOCKS} are needed"
+    if floor is None or floor > band:
+        shown = "unknown" if floor is None else percent(floor)
+        return f"noise floor {shown} is wider than the {percent(band)} allowed"
+    return ""
+
+
+def _unstable(plan: Mapping[str, Any], sides: tuple[_Side, _Side]) -> str:
+    for name, side in zip(("candidate", "current"), sides, strict=True):
+        limit = plan["limits"]["max-cv"].get(_CLOCKS.get(side.clock, "host"))
+        if side.throttled:
+            return f"the {name} was throttled"
+        if limit is not None and side.variation is not None and side.variation > limit:
+            return f"unstable {name}: variation {percent(side.variation)} above {percent(limit)}"
+    if sides[0].clock != sides[1].clock:
+        return f"clocks differ: {sides[1].clock} and {sides[0].clock}"
+    return ""

@@ -1,0 +1,80 @@
+"""Everything measured, ready to be judged: observations, drift and latency comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compat.analysis import outputs
+from compat.analysis.comparison import LatencyVerdict, compare_all
+from compat.analysis.drift import Metrics
+from compat.analysis.judgement import judge
+from compat.analysis.observations import Observation, Observations, Record, observe
+from compat.analysis.results import Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen, and each item compared with the same place in its current version."""
+
+    plan: Mapping[str, Any]
+    seen: Observations
+    drift: outputs.Drift
+    latency: Mapping[tuple[str, str], LatencyVerdict]
+    references: Mapping[str, tuple[Observation, ...]]
+
+    def judge(self, item: Observation, reference: Observation | None) -> Judgement:
+        """Judge an item against one current item (or, with None, on its own)."""
+        pair = (item.id, reference.id) if reference else ("", "")
+        return judge(
+            self.plan,
+            item,
+            self.drift.golden.get(item.id),
+            self.drift.current.get(pair),
+            self.latency.get(pair),
+        )
+
+    def primary(self, item: Observation) -> Observation | None:
+        """The current item that the table compares with: that of the first upgrade in the plan."""
+        found = self.references.get(item.id, ())
+        return found[0] if found else None
+
+    def moved(self, item: Observation, reference: Observation) -> Metrics | None:
+        """Metrics of an item against that of the current version."""
+        return self.drift.current.get((item.id, reference.id))
+
+
+def gather(
+    plan: Mapping[str, Any],
+    records: Iterable[Record],
+    *,
+    work: Path | None,
+    cache: Path | None,
+) -> Evidence:
+    """Read the records, compare outputs and rounds of every upgrade in the plan."""
+    seen = observe(plan, records)
+    references = _references(plan, seen)
+    drift = outputs.measure(plan, seen, references, work=work, cache=cache)
+    pairs = [
+        (seen.by_id[item], reference)
+        for item, found in references.items()
+        if seen.by_id[item].check == "latency"
+        for reference in found
+    ]
+    return Evidence(plan, seen, drift, compare_all(plan, pairs), references)
+
+
+def _references(plan: Mapping[str, Any], seen: Observations) -> dict[str, tuple[Observation, ...]]:
+    """For an upgrade A to B: [A, A] for the items of [A, B] and of [B, B]."""
+    found: dict[str, tuple[Observation, ...]] = {}
+    for upgrade in plan["upgrades"]:
+        current, candidate = upgrade["from"], upgrade["to"]
+        for pairs in seen.by_place.values():
+            reference = pairs.get((current, current))
+            for pair in ((current, candidate), (candidate, candidate)):
+                item = pairs.get(pair)
+                if item is not None and reference is not None:
+                    found[item.id] = (*found.get(item.id, ()), reference)
+    return found

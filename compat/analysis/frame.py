@@ -1,0 +1,194 @@
+"""The table of results: one row per planned item, every number a column."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from compat.analysis import drift
+from compat.analysis.evidence import Evidence
+from compat.analysis.observations import Observation
+from compat.analysis.results import Judgement
+
+LATENCY_NUMBERS = (
+    "median_s",
+    "mean_s",
+    "std_s",
+    "p95_s",
+    "p99_s",
+    "min_s",
+    "n",
+    "throughput_per_s",
+)
+_COMPARED = ("ratio", "ratio_low", "ratio_high", "ratio_p", "floor")
+
+
+def repeat_command(item: str) -> str:
+    """The command that runs one item again."""
+    return f"nox -s compat -- --item {shlex.quote(item)}"
+
+
+def build_table(evidence: Evidence, judgements: Mapping[str, Judgement]) -> pd.DataFrame:
+    """One row per item in plan order; numeric columns are float64 with NaN for not measured."""
+    observations = list(evidence.seen.by_id.values())
+    targets = {t["name"]: t for t in evidence.plan["targets"]}
+    columns: dict[str, Any] = _coordinates(observations, targets)
+    columns |= _judged(observations, judgements)
+    columns |= _numbers(observations)
+    columns |= _drift(evidence, observations)
+    columns |= _latency(evidence, observations)
+    return pd.DataFrame(columns)
+
+
+def build_rounds(observations: Iterable[Observation]) -> pd.DataFrame:
+    """One row per latency round that was measured."""
+    rows = [
+        {
+            "item": o.id,
+            "round": number,
+            **{n: record["numbers"].get(n) for n in LATENCY_NUMBERS},
+            "clock": (record.get("facts") or {}).get("clock", "host"),
+            "throttled": bool((record.get("facts") or {}).get("throttled")),
+            "started": record.get("started", ""),
+        }
+        for o in observations
+        for number, record in o.rounds.items()
+    ]
+    names = ["item", "round", *LATENCY_NUMBERS, "clock", "throttled", "started"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _coordinates(
+    observations: list[Observation], targets: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    names = ("check", "phase", "builder", "runtime", "model", "precision", "typing", "variant")
+    columns: dict[str, Any] = {"item": [o.id for o in observations]}
+    columns |= {n: [o.item[n] for o in observations] for n in names}
+    for side in ("builder", "runtime"):
+        for fact in ("version", "flavour", "role"):
+            columns[f"{side}_{fact}"] = [targets[o.item[side]][fact] for o in observations]
+    columns["point"] = [o.item.get("point") or "" for o in observations]
+    columns["batch"] = np.array([_float(o.item.get("batch")) for o in observations])
+    return columns
+
+
+def _judged(observations: list[Observation], judgements: Mapping[str, Judgement]) -> dict[str, Any]:
+    expectations = [o.item.get("expectation") or {} for o in observations]
+    judged = [judgements[o.id] for o in observations]
+    records = [o.record or {} for o in observations]
+    return {
+        "status": [o.status for o in observations],
+        "reason": [o.reason for o in observations],
+        "message": [o.message for o in observations],
+        "expected": [e.get("outcome", "") for e in expectations],
+        "rule": [e.get("rule", "") for e in expectations],
+        "rule_source": [e.get("source", "") for e in expectations],
+        "news": [j.news for j in judged],
+        "verdict": [j.verdict for j in judged],
+        "verdict_code": [j.code for j in judged],
+        "verdict_reason": [j.reason for j in judged],
+        "seconds": np.array([_seconds(o) for o in observations]),
+        "started": [str(r.get("started", "")) for r in records],
+        "repeat": [repeat_command(o.id) for o in observations],
+        "facts": [json.dumps(r.get("facts") or {}, ensure_ascii=False) for r in records],
+    }
+
+
+def _seconds(observation: Observation) -> float:
+    if observation.rounds:
+        return sum(float(r.get("seconds") or 0) for r in observation.rounds.values())
+    return _float((observation.record or {}).get("seconds"))
+
+
+def _float(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _numbers(observations: list[Observation]) -> dict[str, Any]:
+    """``num_*`` columns; a latency item has its rounds in the latency columns instead."""
+    columns: dict[str, Any] = {}
+    carried = tuple(f"{side}_" for side in ("golden", "current"))
+    for row, observation in enumerate(observations):
+        if observation.rounds or observation.record is None:
+            continue
+        for name, value in (observation.record.get("numbers") or {}).items():
+            if value is not None and not name.startswith(carried):
+                _put(columns, f"num_{name}", row, value, len(observations))
+    return columns
+
+
+def _put(columns: dict[str, Any], name: str, row: int, value: float, rows: int) -> None:
+    if name not in columns:
+        columns[name] = np.full(rows, np.nan)
+    columns[name][row] = value
+
+
+def _drift(evidence: Evidence, observations: list[Observation]) -> dict[str, Any]:
+    rows = len(observations)
+    columns: dict[str, Any] = {
+        f"{side}_{name}": np.full(rows, np.nan)
+        for side in ("golden", "current")
+        for name in drift.NAMES
+    }
+    references = [""] * rows
+    for row, observation in enumerate(observations):
+        reference = evidence.primary(observation)
+        moved = evidence.moved(observation, reference) if reference else None
+        references[row] = reference.id if reference else ""
+        for side, metrics in (
+            ("golden", evidence.drift.golden.get(observation.id)),
+            ("current", moved),
+        ):
+            for name, value in (metrics or {}).items():
+                columns[f"{side}_{name}"][row] = value
+    return {"reference": references, **columns}
+
+
+def _latency(evidence: Evidence, observations: list[Observation]) -> dict[str, Any]:
+    rows = len(observations)
+    names = ("latency_rounds", "latency_samples", "latency_cv", *_COMPARED)
+    measured = tuple(f"latency_{n}" for n in LATENCY_NUMBERS if n != "n")
+    columns: dict[str, Any] = {n: np.full(rows, np.nan) for n in (*names, *measured)}
+    clocks = [""] * rows
+    for row, observation in enumerate(observations):
+        if observation.rounds:
+            clocks[row] = _fill_measured(columns, row, observation)
+        reference = evidence.primary(observation)
+        found = evidence.latency.get((observation.id, reference.id)) if reference else None
+        if found is None:
+            continue
+        columns["floor"][row] = _float(found.floor)
+        if found.interval is not None:
+            i = found.interval
+            for name, value in zip(_COMPARED, (i.ratio, i.low, i.high, i.p), strict=False):
+                columns[name][row] = value
+    return {"clock": clocks, **columns}
+
+
+def _fill_measured(columns: dict[str, Any], row: int, observation: Observation) -> str:
+    numbers = [r["numbers"] for r in observation.rounds.values()]
+    columns["latency_rounds"][row] = len(numbers)
+    columns["latency_samples"][row] = sum(float(n.get("n") or 0) for n in numbers)
+    for name in LATENCY_NUMBERS:
+        values = [float(n[name]) for n in numbers if n.get(name) is not None]
+        if values and name != "n":
+            columns[f"latency_{name}"][row] = _median(values)
+    shares = [
+        n["std_s"] / n["mean_s"] for n in numbers if n.get("mean_s") and n.get("std_s") is not None
+    ]
+    if shares:
+        columns["latency_cv"][row] = _median(shares)
+    first = next(iter(observation.rounds.values()))
+    return str((first.get("facts") or {}).get("clock", "host"))
+
+
+def _median(values: list[float]) -> float:
+    """Median of a short list; numpy's costs 20 times as much for five values."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

@@ -1,0 +1,140 @@
+"""What each item says on its own: load against its expectation, accuracy and latency by limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isnan
+from typing import Any, Final
+
+from compat.analysis.comparison import LatencyVerdict
+from compat.analysis.drift import Metrics
+from compat.analysis.observations import BROKEN, Observation
+from compat.analysis.results import Judgement
+
+#: Reason code of a refusal that a version rule foretells, unless the expectation names another.
+DOCUMENTED_REFUSAL: Final = "version-mismatch"
+
+#: Limit key -> (metric, whether the limit is a minimum).
+LIMITS: Final = {
+    "cosine": ("cosine", True),
+    "relative-l2": ("relative_l2", False),
+    "top1-agreement": ("top1_agreement", True),
+    "max-abs": ("max_abs", False),
+    "sqnr-db": ("sqnr_db", True),
+}
+
+
+def judge(
+    plan: Mapping[str, Any],
+    item: Observation,
+    golden: Metrics | None,
+    current: Metrics | None,
+    latency: LatencyVerdict | None,
+) -> Judgement:
+    """Judge one item; ``current`` and ``latency`` compare it with the current version, if any."""
+    if item.status == "not-run":
+        return Judgement("not-run", item.message, code=item.reason)
+    if item.status == "unsupported":
+        return Judgement("info", item.message or "cannot be expressed", code="unsupported")
+    match item.check:
+        case "load":
+            found = _load(item)
+        case "rebuild":
+            found = Judgement("info", item.message, code=item.reason)
+        case _ if item.status != "ok":
+            found = _broken(item)
+        case "accuracy":
+            found = _accuracy(plan, item, golden, current)
+        case "latency":
+            found = _latency(latency)
+        case _:
+            found = Judgement("pass")
+    return found
+
+
+def _broken(item: Observation, news: str = "") -> Judgement:
+    return Judgement("fail", item.message, news, item.reason or item.status)
+
+
+def _load(item: Observation) -> Judgement:
+    expectation = item.item.get("expectation") or {}
+    outcome = expectation.get("outcome", "undocumented")
+    if item.status in BROKEN:
+        return _broken(item, "surprise" if outcome == "must-load" else "undocumented")
+    if item.status == "ok":
+        if outcome == "must-refuse":
+            return Judgement("info", "loads though no rule promises it", "bonus", "bonus")
+        return Judgement("pass", "", "as documented" if outcome == "must-load" else "undocumented")
+    return _refused(item, outcome, expectation.get("refusal") or DOCUMENTED_REFUSAL)
+
+
+def _refused(item: Observation, outcome: str, expected: str) -> Judgement:
+    """A refusal is as documented only if it is the refusal that the rule foretells."""
+    if outcome == "must-load":
+        return Judgement("fail", item.message, "surprise", item.reason)
+    if outcome == "undocumented":
+        return Judgement("info", item.message, "undocumented", item.reason)
+    if item.reason == expected:
+        return Judgement("pass", item.message, "as documented", item.reason)
+    text = f"refused, but for {item.reason or 'no stated reason'} instead of {expected}"
+    return Judgement("inconclusive", text, "undocumented", item.reason)
+
+
+def _accuracy(
+    plan: Mapping[str, Any], item: Observation, golden: Metrics | None, current: Metrics | None
+) -> Judgement:
+    """Judge against the golden outputs and the current version, by the same limits."""
+    if golden is None:
+        return Judgement("inconclusive", "no outputs to compare", code="no-outputs")
+    limits = plan["limits"]["accuracy"].get(item.item["model"], {}).get(item.item["precision"], {})
+    for metrics, against in ((golden, "golden fp32"), (current, "the current version")):
+        if metrics is not None:
+            broken = _beyond(metrics, limits, against)
+            if broken is not None:
+                return broken
+    if not any(LIMITS[key][0] in golden for key, limit in limits.items() if limit is not None):
+        return Judgement("inconclusive", "no limit is set for this precision", code="no-limit")
+    return Judgement("pass")
+
+
+def beyond_current(plan: Mapping[str, Any], item: Observation, moved: Metrics) -> bool:
+    """Whether an item lies beyond its limits from the current version, whatever the golden says."""
+    limits = plan["limits"]["accuracy"].get(item.item["model"], {}).get(item.item["precision"], {})
+    return _beyond(moved, limits, "the current version") is not None
+
+
+def _beyond(metrics: Metrics, limits: Mapping[str, float | None], against: str) -> Judgement | None:
+    """The first limit that the metrics violate; NaN and dead outputs violate any."""
+    if metrics.get("mismatch"):
+        return Judgement("fail", f"outputs differ in name or shape from {against}", code="outputs")
+    for metric, code in (("nan", "nan"), ("inf", "inf")):
+        count = metrics.get(metric, 0)
+        if count:
+            return Judgement("fail", f"{count:.0f} {code.upper()} in the outputs", code=code)
+    if metrics.get("constant"):
+        return Judgement("fail", "constant output for different inputs", code="constant")
+    for key, limit in limits.items():
+        metric, minimum = LIMITS[key]
+        value = metrics.get(metric)
+        if value is None or limit is None:
+            continue
+        if isnan(value) or (value < limit if minimum else value > limit):
+            sign = "below" if minimum else "above"
+            text = f"{key} {value:.5g} against {against} is {sign} the limit {limit:g}"
+            return Judgement("fail", text, code=f"drift-{key}", worst=value)
+    return None
+
+
+def _latency(found: LatencyVerdict | None) -> Judgement:
+    if found is None:
+        return Judgement("info")
+    worst = found.interval.ratio if found.interval else None
+    match found.word:
+        case "holds":
+            return Judgement("pass", found.reason, worst=worst)
+        case "slower":
+            return Judgement("fail", found.reason, code="slower", worst=worst)
+        case "not-judged":
+            return Judgement("info", found.reason, code="latency-not-judged", worst=worst)
+        case "inconclusive":
+            return Judgement("inconclusive", found.reason, code="latency-unclear", worst=worst)

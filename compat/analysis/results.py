@@ -1,0 +1,98 @@
+"""What an analysis hands to the report: words, verdicts and one table, all frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+ItemVerdict = Literal["pass", "fail", "inconclusive", "not-run", "info"]
+UpgradeWord = Literal["safe", "rebuild", "blocked", "inconclusive", "not-run"]
+GateWord = Literal["pass", "fail", "inconclusive"]
+Weight = Literal["blocks", "gap", "rebuild", "note"]
+
+NEEDS_RUN = ("load", "accuracy", "latency")
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one item says on its own: a verdict, why, and the kind of news for a load."""
+
+    verdict: ItemVerdict
+    reason: str = ""
+    news: str = ""
+    code: str = ""
+    worst: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One cause of a verdict; equal causes are one reason with many items."""
+
+    code: str
+    text: str
+    items: tuple[str, ...]
+    weight: Weight
+    worst: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a plan ran. ``moot`` items had no engine left to run (it was refused)."""
+
+    ran: int
+    planned: int
+    moot: int = 0
+
+    @property
+    def text(self) -> str:
+        """Say it as ``ran 96 of 144 planned (48 moot: the engine was refused)``."""
+        moot = f" ({self.moot} moot: no engine to run)" if self.moot else ""
+        return f"ran {self.ran} of {self.planned} planned{moot}"
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeVerdict:
+    """The answer for one move from ``current`` to ``candidate``; reasons by weight."""
+
+    current: str
+    candidate: str
+    verdict: UpgradeWord
+    reasons: tuple[Reason, ...]
+    coverage: Coverage
+
+    @property
+    def name(self) -> str:
+        """The upgrade as people write it."""
+        return f"{self.current} → {self.candidate}"
+
+
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """The decision for CI; ``allowed`` lists what the configuration let through."""
+
+    value: GateWord
+    exit_code: Literal[0, 1, 4]
+    reasons: tuple[str, ...]
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything that the report needs; ``table`` has one row per planned item."""
+
+    plan: Mapping[str, Any]
+    table: pd.DataFrame
+    rounds: pd.DataFrame
+    upgrades: tuple[UpgradeVerdict, ...]
+    counts: Mapping[str, int]
+    gate: GateDecision
+    environment: Mapping[str, Mapping[str, Any]]
+    records: Mapping[str, Mapping[str, Any]] = field(repr=False)
+
+    @property
+    def coverage(self) -> Coverage:
+        """Coverage of the whole plan."""
+        return Coverage(ran=self.counts["ran"], planned=self.counts["planned"])

@@ -1,0 +1,112 @@
+"""One verdict per upgrade with its reasons: the worst cell decides, equal causes become one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from compat.analysis.evidence import Evidence
+from compat.analysis.observations import BROKEN, Observation, Pair
+from compat.analysis.paths import Cause, CellWord, judge_cell
+from compat.analysis.results import NEEDS_RUN, Coverage, Reason, UpgradeVerdict, UpgradeWord, Weight
+
+_WEIGHTS: Final[tuple[Weight, ...]] = ("blocks", "gap", "rebuild", "note")
+_WORST_FIRST: Final[tuple[UpgradeWord, ...]] = ("blocked", "inconclusive", "rebuild", "safe")
+
+Cells = dict[tuple[str, str, str, str], list[Mapping[Pair, Observation]]]
+
+
+def judge_upgrades(evidence: Evidence) -> tuple[UpgradeVerdict, ...]:
+    """Judge every upgrade of the plan, in its order."""
+    cells: Cells = {}
+    for place in evidence.seen.by_place.values():
+        cells.setdefault(next(iter(place.values())).cell, []).append(place)
+    return tuple(
+        _judge_upgrade(evidence, cells, upgrade["from"], upgrade["to"])
+        for upgrade in evidence.plan["upgrades"]
+    )
+
+
+def _judge_upgrade(
+    evidence: Evidence, cells: Cells, current: str, candidate: str
+) -> UpgradeVerdict:
+    pairs = ((current, current), (current, candidate), (candidate, candidate))
+    words: set[CellWord] = set()
+    causes: list[Cause] = []
+    items: list[Observation] = []
+    for places in cells.values():
+        scoped = [p for p in places if any(pair in p for pair in pairs)]
+        if not scoped:
+            continue
+        word, found = judge_cell(evidence, scoped, current, candidate)
+        words.add(word)
+        causes.extend(found)
+        items.extend(p[pair] for p in scoped for pair in pairs if pair in p)
+    verdict = _word(words, items)
+    if not items:
+        causes = [Cause("gap", "nothing-planned", "the plan holds no item of this upgrade")]
+    elif words == {"nothing-to-compare"}:
+        text = f"{current} itself works in no cell, so there is nothing to compare with"
+        causes.append(Cause("gap", "no-baseline", text))
+    return UpgradeVerdict(current, candidate, verdict, _reasons(causes), _coverage(items))
+
+
+def _word(words: set[CellWord], items: Iterable[Observation]) -> UpgradeWord:
+    if "blocked" in words:
+        return "blocked"
+    if not any(i.ran for i in items if i.check in NEEDS_RUN):
+        return "not-run"
+    return next((w for w in _WORST_FIRST if w in words), "inconclusive")
+
+
+def _coverage(items: Iterable[Observation]) -> Coverage:
+    listed = list(items)
+    stopped = {
+        (*i.cell, *i.pair) for i in listed if i.check == "load" and i.status in BROKEN | {"refused"}
+    }
+    moot = sum(1 for i in listed if not i.ran and (*i.cell, *i.pair) in stopped)
+    return Coverage(sum(1 for i in listed if i.ran), len(listed), moot)
+
+
+def _reasons(causes: Iterable[Cause]) -> tuple[Reason, ...]:
+    """Collapse equal causes, heaviest first, then by how many items they have."""
+    groups: dict[tuple[Weight, str, str], list[Cause]] = {}
+    for cause in causes:
+        # One missing driver is one cause, whichever checks it kept from running.
+        check = cause.item.check if cause.item and cause.weight != "gap" else ""
+        groups.setdefault((cause.weight, cause.code, check), []).append(cause)
+    reasons = [_reason(group) for group in groups.values()]
+    return tuple(sorted(reasons, key=lambda r: (_WEIGHTS.index(r.weight), -len(r.items))))
+
+
+def _reason(group: list[Cause]) -> Reason:
+    worst = _worst(group)
+    items = tuple(c.item.id for c in group if c.item is not None)
+    return Reason(worst.code, _said(worst, group, len(items)), items, worst.weight, worst.worst)
+
+
+def _said(worst: Cause, group: list[Cause], items: int) -> str:
+    """The worst cause in words, led by its place or by how many it stands for."""
+    if worst.item is None:
+        return worst.text
+    place = " ".join(filter(None, (worst.item.item["model"], _precision(worst.item))))
+    if items > 1:
+        same = len({c.text for c in group}) == 1
+        place = f"{items} items" if same else f"{items} items, worst {place}"
+    verb = " not run" if worst.item.status == "not-run" else ""
+    way = f" ({worst.way})" if worst.way else ""
+    return f"{place}{way}{verb}: {worst.text}"
+
+
+def _precision(item: Observation) -> str:
+    return f"{item.item['precision']} {item.item.get('point') or ''}".strip()
+
+
+def _worst(group: list[Cause]) -> Cause:
+    """The cause with the worst number; more is worse except for drift metrics with a minimum."""
+    numbered = [c for c in group if c.worst is not None]
+    if not numbered:
+        return group[0]
+    less_is_worse = group[0].code in ("drift-cosine", "drift-top1-agreement", "drift-sqnr-db")
+    pick = min if less_is_worse else max
+    return pick(numbered, key=lambda c: c.worst if c.worst is not None else 0.0)

@@ -1,0 +1,113 @@
+"""The folded part of a cell: its items, what was said, the record, and how to repeat it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from compat.report import figures
+from compat.report.cells import CellView, failure
+from compat.report.figures import Mark
+from compat.report.rows import Row, kind
+
+_RECORD_LIMIT = 900
+_SAID_ELSEWHERE = frozenset(
+    {"schema", "item", "check", "phase", "builder", "runtime", "model", "precision", "typing"}
+    | {"variant", "point", "batch", "message", "target", "round", "key"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDetail:
+    """One item of a cell."""
+
+    id: str
+    name: str
+    mark: Mark
+    why: str
+    command: str
+    log: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class CellDetail:
+    """One cell, unfolded."""
+
+    anchor: str
+    title: str
+    mark: Mark
+    numbers: str
+    expectation: str
+    source: str
+    items: tuple[ItemDetail, ...]
+    unrun: int
+    unrun_reason: str
+
+
+def worth_telling(cells: Iterable[CellView], *, only_trouble: bool) -> list[CellView]:
+    """Cells that ran at all, trouble first; with ``only_trouble`` those that do not hold."""
+    ran = sorted((c for c in cells if c.ran), key=lambda c: figures.rank(c.mark))
+    return [c for c in ran if not only_trouble or c.mark.style != "good" or _build_broke(c)]
+
+
+def _build_broke(cell: CellView) -> bool:
+    return cell.build is not None and cell.build.text("status") != "ok"
+
+
+def detail(cell: CellView, records: Mapping[str, Mapping[str, Any]]) -> CellDetail:
+    """Everything that is known of a cell."""
+    builder, runtime, model, *_ = cell.key
+    load = next((r for r in cell.items if r.text("check") == "load"), None)
+    unrun = [r for r in cell.items if not r.ran]
+    built_only = bool(cell.build and cell.build.ran and not any(r.ran for r in cell.checks))
+    title = f"{builder} → {runtime} · {model} · {kind(cell.key)}"
+    return CellDetail(
+        cell.anchor,
+        title,
+        cell.mark,
+        cell.numbers or ("engine built, nothing else could run" if built_only else ""),
+        _expectation(load),
+        load.text("rule_source") if load is not None else "",
+        tuple(_item(r, records.get(r.text("item"), {})) for r in cell.items if r.ran),
+        len(unrun),
+        unrun[0].text("message") if unrun else "",
+    )
+
+
+def _expectation(load: Row | None) -> str:
+    if load is None or not load.text("expected"):
+        return ""
+    expected = load.text("expected").replace("-", " ")
+    seen = f"; {load.text('news')}" if load.text("news") else ""
+    return f"{expected} by the rule {load.text('rule')}{seen}"
+
+
+def _item(row: Row, record: Mapping[str, Any]) -> ItemDetail:
+    verdict, status = row.text("verdict"), row.text("status")
+    state = failure(row) if verdict == "fail" else verdict if status == "ok" else status
+    name = " ".join(filter(None, (row.text("check"), row.text("point"))))
+    why = row.text("verdict_reason") or row.text("message")
+    files = record.get("files") or {}
+    return ItemDetail(
+        row.text("item"),
+        name,
+        figures.mark("built" if name == "build" and status == "ok" else state),
+        why,
+        row.text("repeat"),
+        str(files.get("log", "")),
+        _record_line(record),
+    )
+
+
+def _record_line(record: Mapping[str, Any]) -> str:
+    """The record without what the cell's own heading says; long ones are cut, and say so."""
+    kept = {k: v for k, v in record.items() if k not in _SAID_ELSEWHERE and v not in ("", {}, None)}
+    line = json.dumps(kept, ensure_ascii=False)
+    if len(line) <= _RECORD_LIMIT:
+        return line
+    return (
+        f"{line[:_RECORD_LIMIT]} … ({len(line) - _RECORD_LIMIT} more characters in records.jsonl)"
+    )

@@ -1,0 +1,114 @@
+"""Numbers and states as people read them: the one place for units, digits, words and glyphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isinf, isnan
+from typing import Final
+
+DASH: Final = "\N{EN DASH}"
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a state looks: a glyph, its ASCII stand-in, the word, and the style name."""
+
+    glyph: str
+    ascii: str
+    word: str
+    style: str
+
+
+MARKS: Final = {
+    "safe": Mark("✓", "+", "safe", "good"),
+    "rebuild": Mark("↻", "R", "rebuild", "change"),
+    "blocked": Mark("✗", "X", "blocked", "bad"),
+    "inconclusive": Mark("?", "?", "inconclusive", "unclear"),
+    "not-run": Mark("◌", ".", "not run", "notrun"),
+    "holds": Mark("✓", "+", "holds", "good"),
+    "built": Mark("✓", "+", "built", "good"),
+    "pass": Mark("✓", "+", "holds", "good"),
+    "fail": Mark("✗", "X", "fails", "bad"),
+    "bonus": Mark("⊕", "*", "bonus", "good"),
+    "refused": Mark("↻", "R", "refused", "change"),
+    "partly": Mark("?", "?", "partly run", "unclear"),
+    "unsupported": Mark("∅", "0", "unsupported", "quiet"),
+    "info": Mark("·", "-", "measured", "quiet"),
+}
+
+#: What each verdict of an upgrade means, in the words of the design.
+MEANINGS: Final = {
+    "safe": "Existing engines load; accuracy and latency hold.",
+    "rebuild": "Engines must be rebuilt; rebuilt they hold.",
+    "blocked": "Even rebuilt, something breaks.",
+    "inconclusive": "Evidence is missing or unstable, so nothing is promised.",
+    "not-run": "Nothing of this upgrade could be loaded, checked or timed here.",
+}
+
+
+def mark(state: str) -> Mark:
+    """The mark of a state; a state of its own (``crashed``) is a failure with that word."""
+    return MARKS.get(state) or Mark("✗", "X", state, "bad")
+
+
+def rank(shown: Mark) -> int:
+    """Position from worst to best, for lists that begin with trouble."""
+    return ("bad", "unclear", "change", "notrun", "quiet", "good").index(shown.style)
+
+
+def milliseconds(seconds: float | None) -> str:
+    """Three significant digits in ms."""
+    return DASH if seconds is None or isnan(seconds) else significant(seconds * 1e3)
+
+
+def seconds(value: float | None) -> str:
+    """Seconds with two digits."""
+    return DASH if value is None or isnan(value) else f"{value:.2f}"
+
+
+def megabytes(size: float | None) -> str:
+    """Decimal megabytes, one digit."""
+    return DASH if size is None or isnan(size) else f"{size / 1e6:,.1f}"
+
+
+def significant(value: float | None) -> str:
+    """Three significant digits without an exponent where that is readable."""
+    if value is None or isnan(value):
+        return DASH
+    if isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    if abs(value) < 1e-3:
+        return f"{value:.1e}"
+    return f"{value:#.3g}".rstrip(".")
+
+
+def share(value: float | None) -> str:
+    """A share in percent."""
+    return DASH if value is None or isnan(value) else f"{value * 100:.3g}%"
+
+
+def cosine(value: float | None) -> str:
+    """Six digits, cut and not rounded, so that 0.9999999 never reads as equal."""
+    if value is None or isnan(value):
+        return DASH
+    return "1" if value == 1 else f"{int(value * 1e6) / 1e6:.6f}"
+
+
+def whole(value: float | None) -> str:
+    """A count."""
+    return DASH if value is None or isnan(value) else f"{value:,.0f}"
+
+
+def ratio(value: float | None) -> str:
+    """A ratio to the current version."""
+    return DASH if value is None or isnan(value) else f"{TIMES}{value:.3f}"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 item`` or ``3 items``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,88 @@
+"""What failed and what did not run, with equal cases collapsed into one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from compat.report.cells import failure
+from compat.report.rows import Row
+
+_STATUS_FIRST = ("crashed", "timeout", "failed", "refused", "ok")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Equal failures, or equal reasons for not running, as one."""
+
+    code: str
+    state: str
+    text: str
+    status: str
+    checks: tuple[str, ...]
+    targets: tuple[str, ...]
+    first: Row
+    count: int
+
+
+#: What a person can do about a reason for not running.
+REMEDIES = {
+    "no-cuda-driver": "Run the same command on a machine with an NVIDIA GPU and its driver, "
+    "then merge the records.",
+    "no-record": "The run stopped before these; run `nox -s compat` again, it goes on there.",
+    "load-refused": "Nothing to do: the engine was refused, so it has no outputs and no latency.",
+    "no-engine": "Look at the build of the engine first.",
+    "environment": "See the log of the target's environment; the other targets are not affected.",
+}
+
+
+def failures(items: Iterable[Row]) -> list[Finding]:
+    """Failing items by root cause: crashes first, then by how many share the cause."""
+    found = _collapse((r for r in items if r.text("verdict") == "fail"), _root_cause)
+    return sorted(found, key=lambda f: (_rank(f.status), -f.count))
+
+
+def missing(items: Iterable[Row]) -> list[Finding]:
+    """Items that did not run by reason, most first."""
+    found = _collapse(
+        (r for r in items if not r.ran), lambda r: (r.text("status"), r.text("reason"))
+    )
+    return sorted(found, key=lambda f: -f.count)
+
+
+def _rank(status: str) -> int:
+    return _STATUS_FIRST.index(status) if status in _STATUS_FIRST else len(_STATUS_FIRST)
+
+
+def _root_cause(row: Row) -> tuple[str, ...]:
+    """Crashes and refusals are one by what was said; a drift is its own, by model and limit."""
+    status = row.text("status")
+    if status != "ok":
+        return row.text("check"), status, row.text("reason"), row.text("message")
+    return row.text("check"), row.text("verdict_code"), *row.cell
+
+
+def _collapse(items: Iterable[Row], cause: Callable[[Row], tuple[str, ...]]) -> list[Finding]:
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in items:
+        groups.setdefault(cause(row), []).append(row)
+    return [_finding(group) for group in groups.values()]
+
+
+def _finding(group: list[Row]) -> Finding:
+    first = group[0]
+    said = first.text("verdict_reason") or first.text("message")
+    return Finding(
+        first.text("reason") or first.text("verdict_code"),
+        failure(first) if first.text("verdict") == "fail" else first.text("status"),
+        said,
+        first.text("status"),
+        _distinct(r.text("check") for r in group),
+        _distinct(t for r in group for t in (r.text("builder"), r.text("runtime"))),
+        first,
+        len(group),
+    )
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))

@@ -1,0 +1,34 @@
+"""The smallest pieces of HTML, made in Python because a page has many thousand of them.
+
+Everything that comes from outside goes through ``escape``; numbers are our own formatting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from markupsafe import Markup, escape
+
+from compat.report.figures import Mark
+
+
+@lru_cache(maxsize=4096)
+def state(mark: Mark, note: str = "", link: str = "") -> Markup:
+    """A state as glyph and word, with a note below and a link to its cell."""
+    word = f'<a href="#{escape(link)}">{escape(mark.word)}</a>' if link else escape(mark.word)
+    small = f"<small>{escape(note)}</small>" if note else ""
+    shown = f'<span class="m {mark.style}"><b aria-hidden="true">{mark.glyph}</b> {word}</span>'
+    return Markup(shown + small)  # noqa: S704 - escaped above
+
+
+def place(mark: Mark, note: str, link: str, numbers: str = "", span: int = 1) -> Markup:
+    """A table cell with a state; ``span`` columns share it."""
+    columns = f' colspan="{span}"' if span > 1 else ""
+    below = f"<i>{escape(numbers)}</i>" if numbers else ""
+    return Markup(f'<td class="p {mark.style}"{columns}>{state(mark, note, link)}{below}</td>')  # noqa: S704 - escaped above
+
+
+def numbers(values: Iterable[str]) -> Markup:
+    """Right-aligned table cells; the values are what ``figures`` made of numbers, so safe."""
+    return Markup("".join(f'<td class="n">{v}</td>' for v in values))  # noqa: S704 - numbers only

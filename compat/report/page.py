@@ -1,0 +1,158 @@
+"""The HTML page: one self-contained file, or beyond the size budget an index and one per model."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from compat.analysis.results import Results
+from compat.report import details, figures, findings, matrix, tables
+from compat.report.cells import CellView, collect
+from compat.report.html import state as state_html
+from compat.report.rows import Row, rows
+
+#: Cells with evidence on one page; 500 make about 1 MB (field.md, "Page").
+CELLS_PER_PAGE = 500
+_HERE = Path(__file__).parent
+#: What HTML cannot hold, even as a character reference.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """A page by its name in the output folder."""
+
+    name: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """A link from the index to the page of one model."""
+
+    name: str
+    file: str
+    states: list[tuple[figures.Mark, int]]
+    ran: int
+    planned: int
+
+
+def render(results: Results) -> Iterator[PageFile]:
+    """Render the page or pages one at a time, the index last so that no link of it is dead."""
+    items = list(rows(results.table))
+    cells = collect(items)
+    if sum(1 for c in cells if c.ran) <= CELLS_PER_PAGE:
+        yield PageFile("index.html", _render(results, _content(results, items, cells), [], ""))
+        return
+    by_model: dict[str, list[CellView]] = defaultdict(list)
+    for cell in cells:
+        by_model[cell.key[2]].append(cell)
+    pages = []
+    for model, own in by_model.items():
+        name = f"model-{_slug(model)}.html"
+        own_items = [r for c in own for r in c.items]
+        content = _content(results, own_items, own, only_trouble=True)
+        yield PageFile(name, _render(results, content, [], model))
+        ran = sum(1 for r in own_items if r.ran)
+        pages.append(ModelPage(model, name, matrix.page_states(own), ran, len(own_items)))
+    summary = _content(results, items, cells, summary_only=True)
+    yield PageFile("index.html", _render(results, summary, pages, ""))
+
+
+def _slug(model: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", model)
+    return plain if plain == model else f"{plain}-{sha256(model.encode()).hexdigest()[:8]}"
+
+
+def _content(
+    results: Results,
+    items: Sequence[Row],
+    cells: Sequence[CellView],
+    *,
+    only_trouble: bool = False,
+    summary_only: bool = False,
+) -> dict[str, Any]:
+    """What the template needs about these items."""
+    told = [] if summary_only else details.worth_telling(cells, only_trouble=only_trouble)
+    linked = {c.anchor for c in told}
+    shown = [] if summary_only else items
+    band = float(results.plan["limits"]["latency"])
+    return {
+        "families": matrix.families(results.plan["targets"], cells, linked),
+        "drift": tables.drift_rows(shown, linked),
+        "latency": tables.latency_rows(shown, band, linked),
+        "builds": tables.build_rows(shown, linked),
+        "details": [details.detail(c, results.records) for c in told],
+        "failures": findings.failures(items),
+        "missing": findings.missing(items),
+        "models": list(dict.fromkeys(c.key[2] for c in cells)),
+        "precisions": list(dict.fromkeys(c.key[3] for c in cells)),
+        "full": not summary_only,
+        "band": band,
+    }
+
+
+def _render(results: Results, content: dict[str, Any], pages: list[ModelPage], model: str) -> str:
+    html = _template().render(
+        content,
+        results=results,
+        plan=results.plan,
+        gate=results.gate,
+        upgrades=results.upgrades,
+        coverage=results.coverage,
+        question=question(results),
+        machine=machine(results),
+        pages=pages,
+        model=model,
+    )
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", html)
+
+
+def question(results: Results) -> str:
+    """The question that the page answers."""
+    match results.upgrades:
+        case ():
+            return "Do these engines hold?"
+        case (only,):
+            return f"What happens if you move from {only.current} to {only.candidate}?"
+        case many:
+            return f"What happens if you make these {len(many)} upgrades?"
+
+
+def machine(results: Results) -> str:
+    """The machine in a few words: platform and GPU as the targets saw them."""
+    facts = [f for f in results.environment.values() if f]
+    platforms = dict.fromkeys(str(f["platform"]) for f in facts if f.get("platform"))
+    gpus = dict.fromkeys(str(f["gpu"]) for f in facts if f.get("gpu"))
+    return f"{', '.join(platforms) or 'unknown machine'} · {', '.join(gpus) or 'no GPU'}"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        mark=figures.mark,
+        state=state_html,
+        plural=figures.plural,
+        marks=figures.MARKS,
+        meanings=figures.MEANINGS,
+        remedies=findings.REMEDIES,
+        css=Markup((_HERE / "style.css").read_text("utf-8")),  # noqa: S704 - our own file
+        script=Markup((_HERE / "page.js").read_text("utf-8")),  # noqa: S704 - our own file
+    )
+    return environment.get_template("page.html.j2")

@@ -1,0 +1,59 @@
+"""``records.jsonl`` of the report: the run's records, and the drift that was computed from them.
+
+The output files stay behind in the work dir, so without its metrics a report could not be judged
+again by itself, merged with another, or judged by new limits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from math import isinf, isnan
+from pathlib import Path
+
+import pandas as pd
+
+from compat.analysis import drift
+from compat.analysis.outputs import COMPARED_WITH
+from compat.report.rows import Row, rows
+
+#: Stands for infinity, which JSON does not have, on the same side of every limit.
+_BEYOND = 1e300
+
+
+def with_metrics(table: pd.DataFrame, records: Path) -> Iterator[str]:
+    """Yield the lines of a records file, accuracy records with their metrics in ``numbers``."""
+    measured = table.loc[table["golden_mismatch"].notna() | table["golden_cosine"].notna()]
+    by_item = {row.text("item"): row for row in rows(measured)}
+    with records.open(encoding="utf-8") as lines:
+        for line in lines:
+            known = '"golden_' in line or '"accuracy' not in line
+            yield line if known else _enriched(line, by_item)
+
+
+def _enriched(line: str, by_item: dict[str, Row]) -> str:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return line  # a half-written line: not ours to repair, and no reader trips over it
+    row = by_item.get(record.get("item", ""))
+    if row is None or record.get("status") != "ok":
+        return line
+    record["numbers"] = {**(record.get("numbers") or {}), **_metrics(row)}
+    if row.text("reference"):
+        record["facts"] = {**(record.get("facts") or {}), COMPARED_WITH: row.text("reference")}
+    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _metrics(row: Row) -> dict[str, float]:
+    """Golden and current metrics; NaN is left out, since the count of NaN says it already."""
+    found = {
+        f"{side}_{name}": row.number(f"{side}_{name}")
+        for side in ("golden", "current")
+        for name in drift.NAMES
+    }
+    return {k: _finite(v) for k, v in found.items() if v is not None and not isnan(v)}
+
+
+def _finite(value: float) -> float:
+    return (_BEYOND if value > 0 else -_BEYOND) if isinf(value) else value

@@ -1,0 +1,110 @@
+"""The Markdown summary: verdict, worst ten findings, what did not run; also for GitHub."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from compat.analysis.results import Results, UpgradeVerdict
+from compat.report import figures, findings
+from compat.report.page import machine, question
+from compat.report.rows import rows
+
+WORST: Final = 10
+#: GitHub drops a whole job summary beyond 1 MiB, so stay below it with room for other steps.
+GITHUB_LIMIT: Final = 1_000_000
+_CUT: Final = "\n_This summary was cut; the rest is in summary.md of the report._\n"
+_GATES: Final = {
+    "pass": "the gate holds",
+    "fail": "the gate says stop",
+    "inconclusive": "not enough evidence",
+}
+
+
+def markdown(results: Results) -> str:
+    """Render ``summary.md``."""
+    return "\n".join(_lines(results)) + "\n"
+
+
+def _lines(results: Results) -> Iterator[str]:
+    gate = results.gate
+    yield f"# {escape(question(results))}"
+    yield ""
+    yield f"**{_GATES[gate.value].capitalize()}** (exit code {gate.exit_code}); " + (
+        f"{results.coverage.text}. {results.plan['created'][:16].replace('T', ' ')} UTC, "
+        f"{escape(machine(results))}."
+    )
+    for upgrade in results.upgrades:
+        yield from _upgrade(upgrade)
+    if not results.upgrades:
+        yield from ("", *(f"- {escape(r)}" for r in gate.reasons))
+    if gate.allowed:
+        yield from ("", "Let through by the configuration:", "")
+        yield from (f"- {escape(a)}" for a in gate.allowed)
+    items = list(rows(results.table))
+    yield from _worst(findings.failures(items))
+    yield from _missing(findings.missing(items))
+    yield ""
+    yield "The full report is `index.html` beside this file; every number is in `results.parquet`."
+
+
+def _upgrade(upgrade: UpgradeVerdict) -> Iterator[str]:
+    mark = figures.mark(upgrade.verdict)
+    yield from ("", f"## {mark.glyph} {escape(upgrade.name)}: {mark.word}", "")
+    yield f"{figures.MEANINGS[upgrade.verdict]} {upgrade.coverage.text.capitalize()}."
+    if upgrade.reasons:
+        yield ""
+    yield from (f"{n}. {escape(r.text)}" for n, r in enumerate(upgrade.reasons[:3], 1))
+
+
+def _worst(found: list[findings.Finding]) -> Iterator[str]:
+    if not found:
+        return
+    yield from ("", "## Worst findings", "", "| what | where | items | said |", "|---|---|--:|---|")
+    for f in found[:WORST]:
+        where = f"{f.first.text('builder')} → {f.first.text('runtime')}, {f.first.text('model')} "
+        where += f"{f.first.text('precision')} {f.first.text('point')}".strip()
+        code = f" ({escape(f.code)})" if f.code not in ("", f.state) else ""
+        yield f"| {escape(f.state)}{code} | {escape(where)} | {f.count} | {escape(f.text)} |"
+    if len(found) > WORST:
+        yield from ("", f"{len(found) - WORST} more in the report.")
+
+
+def _missing(found: list[findings.Finding]) -> Iterator[str]:
+    if not found:
+        return
+    yield from ("", "## Not run", "", "| reason | items | said |", "|---|--:|---|")
+    for f in found[:WORST]:
+        yield f"| {escape(f.code or f.status)} | {f.count} | {escape(f.text)} |"
+    if len(found) > WORST:
+        yield from ("", f"{len(found) - WORST} more reasons in the report.")
+
+
+def escape(text: str) -> str:
+    """Keep names and messages from being read as Markdown, HTML, or a new table row."""
+    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\`*_\[\]|#~])", r"\\\1", flat)
+
+
+def truncate(text: str, limit: int) -> str:
+    """Cut at a line boundary so that the UTF-8 text with the note fits into ``limit`` bytes."""
+    raw = text.encode("utf-8")
+    if len(raw) <= limit:
+        return text
+    if limit < len(_CUT.encode("utf-8")):
+        return ""
+    room = raw[: limit - len(_CUT.encode("utf-8"))]
+    return room[: room.rfind(b"\n") + 1].decode("utf-8") + _CUT
+
+
+def append_to_github(results: Results, env: Mapping[str, str]) -> None:
+    """Append the summary to the file that GitHub names, together below its limit."""
+    name = env.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        return
+    path = Path(name)
+    used = path.stat().st_size if path.exists() else 0
+    with path.open("a", encoding="utf-8") as file:
+        file.write(truncate(markdown(results), GITHUB_LIMIT - used))

@@ -1,0 +1,173 @@
+"""Rows of the drift, performance and build tables, formatted and ready for the template."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from compat.report import figures, html, interval
+from compat.report.cells import failure
+from compat.report.figures import Mark
+from compat.report.rows import Row, anchor, kind
+
+_NOTHING = Markup()
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """Coordinates, numbers as text, and what it means."""
+
+    builder: str
+    runtime: str
+    model: str
+    kind: str
+    at: str
+    mark: Mark
+    cells: Markup
+
+
+def drift_rows(items: Iterable[Row], linked: set[str]) -> list[TableRow]:
+    """Accuracy items that ran, trouble first: against the golden outputs, then the current."""
+    found = [_drift_row(r, linked) for r in items if r.text("check") == "accuracy" and r.ran]
+    return sorted(found, key=_trouble)
+
+
+def _drift_row(row: Row, linked: set[str]) -> TableRow:
+    numbers = (
+        figures.cosine(row.number("golden_cosine")),
+        figures.significant(row.number("golden_relative_l2")),
+        figures.significant(row.number("golden_max_abs")),
+        figures.significant(row.number("golden_sqnr_db")),
+        figures.share(row.number("golden_top1_agreement")),
+        figures.share(row.number("golden_top5_agreement")),
+        figures.cosine(row.number("current_cosine")),
+        figures.significant(row.number("current_relative_l2")),
+    )
+    return _row(row, numbers, linked)
+
+
+def latency_rows(items: Iterable[Row], band: float, linked: set[str]) -> list[TableRow]:
+    """Latency items that ran, trouble first, with the interval of the ratio to the current."""
+    listed = [r for r in items if r.text("check") == "latency" and r.ran]
+    return sorted((_latency_row(r, band, linked) for r in listed), key=_trouble)
+
+
+def _trouble(row: TableRow) -> int:
+    return {"bad": 0, "unclear": 1}.get(row.mark.style, 2)
+
+
+def _latency_row(row: Row, band: float, linked: set[str]) -> TableRow:
+    numbers = (
+        figures.ratio(row.number("ratio")),
+        figures.milliseconds(row.number("latency_median_s")),
+        figures.milliseconds(row.number("latency_p95_s")),
+        figures.milliseconds(row.number("latency_p99_s")),
+        figures.significant(row.number("latency_throughput_per_s")),
+        figures.share(row.number("latency_cv")),
+        figures.share(row.number("floor")),
+        figures.whole(row.number("latency_rounds")),
+    )
+    ratio, low, high = row.number("ratio"), row.number("ratio_low"), row.number("ratio_high")
+    if ratio is None or low is None or high is None:
+        return _row(row, numbers, linked, Markup("<td>current</td>"))
+    style = figures.mark(_state(row)).style
+    drawing = interval.draw(ratio, low, high, band, style)
+    return _row(row, numbers, linked, Markup("<td>{}</td>").format(drawing))
+
+
+def _row(
+    row: Row, numbers: tuple[str, ...], linked: set[str], drawing: Markup = _NOTHING
+) -> TableRow:
+    builder, runtime, model, *_ = row.cell
+    batch = row.number("batch")
+    at = row.text("point") + (f" · {batch:.0f}" if batch is not None else "")
+    shown, link = figures.mark(_state(row)), _link(row, linked)
+    why = (
+        "" if row.text("verdict") == "pass" else row.text("verdict_reason")
+    )  # the numbers beside it say it
+    return TableRow(
+        builder,
+        runtime,
+        model,
+        kind(row.cell),
+        at,
+        shown,
+        html.place(shown, why, link) + drawing + html.numbers(numbers),
+    )
+
+
+def _state(row: Row) -> str:
+    verdict = row.text("verdict")
+    return failure(row) if verdict == "fail" else verdict
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRow:
+    """One engine: times, size, types of its layers, what the parser said."""
+
+    builder: str
+    model: str
+    kind: str
+    mark: Mark
+    cells: Markup
+    types: str
+    messages: tuple[str, ...]
+    rebuilt: str
+
+
+def build_rows(items: Iterable[Row], linked: set[str]) -> list[BuildRow]:
+    """Build items that ran, each with what building it again showed."""
+    listed = [r for r in items if r.text("check") in ("build", "rebuild")]
+    rebuilds = {r.cell: r for r in listed if r.text("check") == "rebuild" and r.ran}
+    return [
+        _build_row(r, rebuilds.get(r.cell), linked)
+        for r in listed
+        if r.text("check") == "build" and r.ran
+    ]
+
+
+def _build_row(row: Row, rebuild: Row | None, linked: set[str]) -> BuildRow:
+    facts: Mapping[str, Any] = json.loads(row.text("facts"))
+    types: Mapping[str, Any] = facts.get("layer_types") or {}
+    state = "built" if row.text("status") == "ok" else row.text("status")
+    shown = figures.mark(state)
+    numbers = (
+        figures.seconds(row.number("num_parse_s")),
+        figures.seconds(row.number("num_build_s")),
+        figures.megabytes(row.number("num_engine_bytes")),
+        figures.megabytes(row.number("num_peak_rss_bytes")),
+        figures.whole(row.number("num_layers")),
+    )
+    return BuildRow(
+        row.text("builder"),
+        row.text("model"),
+        kind(row.cell),
+        shown,
+        html.place(shown, row.text("message"), _link(row, linked)) + html.numbers(numbers),
+        ", ".join(f"{k} {v}" for k, v in types.items()) or figures.DASH,
+        tuple(
+            map(
+                str, [*(facts.get("parser_messages") or []), *(facts.get("builder_messages") or [])]
+            )
+        ),
+        _rebuilt(rebuild),
+    )
+
+
+def _link(row: Row, linked: set[str]) -> str:
+    """The cell's fragment where it has details; the hash of the names is not free."""
+    name = anchor(row.cell) if linked else ""
+    return name if name in linked else ""
+
+
+def _rebuilt(row: Row | None) -> str:
+    if row is None:
+        return figures.DASH
+    if row.number("num_identical"):
+        return "same bytes"
+    differing = row.number("num_bytes_differing")
+    return figures.DASH if differing is None else f"{differing:,.0f} bytes differ"

@@ -1,0 +1,49 @@
+"""``verdict.json``: the decision for machines."""
+
+from __future__ import annotations
+
+import json
+from math import isfinite
+from typing import Any
+
+from compat.analysis.results import Reason, Results, UpgradeVerdict
+
+SCHEMA = 1
+
+
+def verdict_json(results: Results) -> str:
+    """Render the decision; numbers that JSON cannot say are null."""
+    gate = results.gate
+    content = {
+        "schema": SCHEMA,
+        "gate": gate.value,
+        "exit_code": gate.exit_code,
+        "reasons": list(gate.reasons),
+        "allowed": list(gate.allowed),
+        "coverage": {"ran": results.coverage.ran, "planned": results.coverage.planned},
+        "upgrades": [_upgrade(u) for u in results.upgrades],
+        "counts": dict(results.counts),
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _upgrade(upgrade: UpgradeVerdict) -> dict[str, Any]:
+    coverage = upgrade.coverage
+    return {
+        "from": upgrade.current,
+        "to": upgrade.candidate,
+        "verdict": upgrade.verdict,
+        "coverage": {"ran": coverage.ran, "planned": coverage.planned, "moot": coverage.moot},
+        "reasons": [_reason(r) for r in upgrade.reasons],
+    }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    worst = reason.worst if reason.worst is not None and isfinite(reason.worst) else None
+    return {
+        "code": reason.code,
+        "weight": reason.weight,
+        "text": reason.text,
+        "items": list(reason.items),
+        "worst": worst,
+    }
