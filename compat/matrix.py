@@ -157,7 +157,9 @@ def _narrow(config: Config, selection: Selection) -> Config:
     """Keep the selected targets, models and precisions."""
     _known("target", selection.targets, config.targets)
     _known("model", selection.models, config.models)
-    used: set[str] = {p for model in config.models.values() for p in model.precisions or config.precisions}
+    used: set[str] = {
+        p for model in config.models.values() for p in model.precisions or config.precisions
+    }
     _known("precision", selection.precisions, used)
 
     def wanted(name: str, chosen: Sequence[str]) -> bool:

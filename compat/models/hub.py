@@ -47,7 +47,6 @@ class Pretrained:
     repo: str
     revision: str
     file: str
-    license: str
     sha256: str = ""
 
     @property

@@ -72,9 +72,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
-    """Keep the job's own order: the host put an engine's checks side by side."""
+    """Keep the job's own order: the host put an engine's checks side by side.
+
+    A check of which the job has no item leaves one test without an item; it is taken out.
+    """
     order = {item["id"]: index for index, item in enumerate(config.stash[JOB].items)}
-    items.sort(key=lambda test: order[test.callspec.params["item"]["id"]])  # type: ignore[attr-defined]
+
+    def place(test: pytest.Item) -> int:
+        item = test.callspec.params["item"]  # type: ignore[attr-defined]
+        return order[item["id"]] if isinstance(item, dict) else -1
+
+    items[:] = sorted((test for test in items if place(test) >= 0), key=place)
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,8 @@ def open_adapter(flavour: str) -> Adapter:
         from .ort import OnnxRuntimeAdapter
 
         return OnnxRuntimeAdapter()
-    if flavour == "tensorrt_rtx":
-        from .rtx import TensorRtRtxAdapter
+    if flavour.startswith("tensorrt"):
+        from .tensorrt import TensorRtAdapter
 
-        return TensorRtRtxAdapter()
+        return TensorRtAdapter(flavour)
     raise ValueError("no adapter for flavour %r" % flavour)

@@ -1,6 +1,7 @@
 """What every runtime must offer to be a column of the matrix."""
 
 import abc
+import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple, Union
 
 import numpy as np
@@ -37,6 +38,14 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def bind(self, feeds: Arrays) -> Callable[[], Any]:
         """Return a call that runs once on inputs that are already in place."""
+
+    def timer(self) -> Callable[[], float]:
+        """Return the clock that measures the calls of `bind`, in seconds."""
+        return time.perf_counter
+
+    def facts(self) -> Dict[str, Any]:
+        """Return what a latency record should say of how runs are launched."""
+        return {}
 
 
 class Adapter(abc.ABC):

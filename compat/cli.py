@@ -1,0 +1,174 @@
+"""The command ``trt-compat``.
+
+Exit codes: 0 the gate holds; 1 the gate says stop; 2 the configuration or the call is wrong;
+4 not enough evidence; 130 interrupted (the same call goes on where it stopped).
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from rich.console import Console
+
+from compat import __version__
+from compat.errors import UserError
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+PHASES = ("build", "check", "bench")
+EPILOG = "Exit codes: 0 holds, 1 stop, 2 wrong configuration or call, 4 not enough evidence."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    arguments = _parser().parse_args(argv)
+    console = Console(highlight=False, soft_wrap=True)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        from compat import commands  # noqa: PLC0415 - pandas and onnx only where a command runs
+
+        return int(getattr(commands, arguments.call)(arguments, console))
+    except UserError as error:
+        if arguments.debug:
+            traceback.print_exc()
+        errors.print(f"error: {error}", markup=False)
+        return 2
+    except KeyboardInterrupt:
+        errors.print("interrupted; what is finished is on record, the same command goes on")
+        return 130
+    except OSError as error:
+        if arguments.debug or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        errors.print(
+            f"error: {error.strerror}: {error.filename or 'the work or output folder'}; what is "
+            "finished is on record: make room and run the same command again",
+            markup=False,
+        )
+        return 4
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trt-compat", description=__doc__.partition("\n")[0], epilog=EPILOG
+    )
+    parser.add_argument("--version", action="version", version=f"trt-compat {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    plan = "print every cell with its expectation; run nothing"
+    _add(commands, "plan", "plan", plan, _planning, _as_json)
+    _add(commands, "run", "run", "run the matrix, write the report, gate on it", _running)
+    _add(commands, "report", "report", "write the report of an output folder anew", _output)
+    _add(commands, "gate", "gate", "judge an output folder and exit with the code", _output)
+    _models(commands)
+    return parser
+
+
+def _add(
+    commands: Commands,
+    name: str,
+    call: str,
+    help_: str,
+    *options: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    """Add a command; `call` is the name of its function in ``compat.commands``."""
+    description = help_[0].upper() + help_[1:] + "."
+    parser = commands.add_parser(name, help=help_, description=description, epilog=EPILOG)
+    parser.set_defaults(call=call)
+    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    for add in options:
+        add(parser)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _planning(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="F", help="default: ./compat.toml")
+    parser.add_argument("--targets", type=_names, default=(), metavar="a,b")
+    parser.add_argument("--models", type=_names, default=(), metavar="m,n")
+    parser.add_argument("--precisions", type=_names, default=(), metavar="p,q")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="small versions of the same architectures; latency is shown but not judged",
+    )
+
+
+def _running(parser: argparse.ArgumentParser) -> None:
+    _planning(parser)
+    _output(parser)
+    parser.add_argument(
+        "--item",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="run this item again, and what it needs; may be given several times",
+    )
+    parser.add_argument(
+        "--retry", action="store_true", help="run failed, crashed and timed-out items again"
+    )
+    parser.add_argument(
+        "--phase",
+        action="append",
+        choices=PHASES,
+        help="run only this phase, without a report; may be given several times",
+    )
+    parser.add_argument("--on", metavar="TARGET", help="with --phase: only on this target")
+    parser.add_argument(
+        "--offline", action="store_true", help="install from find-links and the cache only"
+    )
+    _work(parser)
+
+
+def _work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path(".trt-compat"),
+        metavar="DIR",
+        help="models, engines, environments and records (default: .trt-compat)",
+    )
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("reports/latest"),
+        metavar="DIR",
+        help="the report's folder (default: reports/latest)",
+    )
+
+
+def _models(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "models", help="list built-in models, describe an ONNX file, fetch pretrained weights"
+    )
+    parts = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add(parts, "list", "models_list", "list the built-in models", _as_json)
+    _add(parts, "describe", "models_describe", "say what an ONNX file holds", _one_file, _as_json)
+    _add(parts, "fetch", "models_fetch", "fetch pretrained weights or ONNX from a hub", _fetching)
+
+
+def _as_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _one_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE.onnx")
+
+
+def _fetching(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", help="builtin:NAME, or hf:ORG/REPO@REVISION:FILE", metavar="SOURCE"
+    )
+    parser.add_argument("--sha256", help="digest that the file must have")
+    parser.add_argument("--revision", help="commit of the hub repository, in full")
+    parser.add_argument(
+        "--endpoint", help="another hub (default: the variable HF_ENDPOINT, else the public hub)"
+    )
+    _work(parser)

@@ -1,0 +1,39 @@
+"""What identifies this machine in a record's key: a result of another machine is not reused."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from compat.suite.driver import probe
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return CPU, cores that may be used, memory in bytes, and the driver with its GPUs."""
+    driver = probe()
+    return {
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "arch": platform.machine(),
+        "os": platform.freedesktop_os_release().get("PRETTY_NAME", platform.system()),
+        "kernel": platform.release(),
+        "driver_cuda": driver.cuda,
+        "gpus": [f"{gpu.name} ({gpu.arch})" for gpu in driver.gpus],
+    }
+
+
+def identity(machine: dict[str, Any]) -> dict[str, Any]:
+    """Return the part of a machine's description that a measurement depends on."""
+    return {name: machine[name] for name in ("cpu", "cores", "arch", "driver_cuda", "gpus")}
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return "unknown"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown"

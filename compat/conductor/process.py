@@ -1,0 +1,196 @@
+"""One suite process at a time, watched: a crash or a hang costs the item it hit, no more."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+POLL_S = 0.05
+
+Result = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Watch:
+    """What is known of a running suite process."""
+
+    started: str | None = None  # id of the item in progress
+    since: float = field(default_factory=time.monotonic)
+    finished: set[str] = field(default_factory=set)
+    target: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job for one target: how to start it, where it writes, how long an item may take."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    document: Mapping[str, Any]
+    path: Path
+    events: Path
+    log: Path
+    timeouts: Mapping[str, float]
+
+
+def run(job: Job, on_result: Callable[[Result], None], on_wait: Callable[[Watch], None]) -> None:
+    """Run a job to its end; restart the suite after an item that killed or hung it.
+
+    `on_result` gets one result per item, in the order of the job; `on_wait` is called while a
+    process is busy. Ctrl-C ends the process first, so that what it finished is kept.
+    """
+    left = list(job.document["items"])
+    while left:
+        watch, ended = _run_once(job, left, on_result, on_wait)
+        left = [item for item in left if item["id"] not in watch.finished]
+        if not left:
+            return
+        dead = next((item for item in left if item["id"] == watch.started), None)
+        if dead is None:
+            for item in left:
+                on_result(_unanswered(item, watch, job))
+            return
+        on_result(_result(dead, watch, **ended, message=_say(ended["reason"], job.log)))
+        left = [item for item in left if item is not dead]
+
+
+def _run_once(
+    job: Job,
+    items: Sequence[Mapping[str, Any]],
+    on_result: Callable[[Result], None],
+    on_wait: Callable[[Watch], None],
+) -> tuple[Watch, dict[str, str]]:
+    """Start the suite once and return what it finished and how it ended."""
+    document = {**job.document, "items": list(items)}
+    job.path.write_text(json.dumps(document, default=str), encoding="utf-8")
+    job.events.unlink(missing_ok=True)
+    checks = {item["id"]: item["check"] for item in items}
+    watch = Watch()
+    with job.log.open("ab") as log:
+        process = subprocess.Popen(
+            job.argv,
+            env={**os.environ, **job.env},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    offset, timed_out = 0, False
+    try:
+        while True:
+            running = process.poll() is None
+            offset = _take(job.events, offset, watch, on_result)
+            if not running:
+                break
+            limit = job.timeouts[checks[watch.started]] if watch.started else job.timeouts["start"]
+            if time.monotonic() - watch.since > limit:
+                timed_out = True
+                _kill(process)
+            on_wait(watch)
+            time.sleep(POLL_S)
+    finally:
+        _kill(process)
+        _take(job.events, offset, watch, on_result)
+        job.events.unlink(missing_ok=True)
+    return watch, _how_it_ended(process.returncode, timed_out)
+
+
+def _take(events: Path, offset: int, watch: Watch, on_result: Callable[[Result], None]) -> int:
+    """Read the whole lines that are new since `offset`, and return the new offset."""
+    for event, end in read_events(events, offset):
+        offset = end
+        watch.since = time.monotonic()
+        if event["event"] == "session":
+            watch.target = event["target"]
+        elif event["event"] == "started":
+            watch.started = event["item"]
+        elif event["event"] == "result":
+            watch.started = None
+            watch.finished.add(event["item"])
+            on_result(as_result(event, watch.target))
+    return offset
+
+
+def read_events(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
+    """Yield each whole event line after `offset` with the offset behind it."""
+    if not path.exists():
+        return
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        for line in stream:
+            if not line.endswith(b"\n"):
+                return  # half-written: the rest comes with the next look, or never
+            offset += len(line)
+            yield json.loads(line), offset
+
+
+def as_result(event: Mapping[str, Any], target: Mapping[str, Any]) -> Result:
+    """Turn a result event into a record."""
+    kept = ("item", "key", "round", "status", "reason", "message", "numbers", "facts", "files")
+    record = {name: event[name] for name in (*kept, "started", "seconds")}
+    return {**record, **event["cell"], "target": dict(target)}
+
+
+def _result(
+    item: Mapping[str, Any], watch: Watch, *, status: str, reason: str, message: str
+) -> Result:
+    """Make the record of an item that the suite could not write itself."""
+    return {
+        "item": item["id"],
+        "key": item["key"],
+        "round": item["round"],
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "numbers": {},
+        "facts": {},
+        "files": {},
+        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "seconds": round(time.monotonic() - watch.since, 3),
+        **item["cell"],
+        "target": watch.target,
+    }
+
+
+def _unanswered(item: Mapping[str, Any], watch: Watch, job: Job) -> Result:
+    """An item that no process ever started: the environment is broken, not the engine."""
+    message = f"the suite ended before this item: {_last_line(job.log)} (all of it: {job.log})"
+    return _result(item, watch, status="not-run", reason="suite-did-not-run", message=message)
+
+
+def _how_it_ended(code: int, timed_out: bool) -> dict[str, str]:
+    if timed_out:
+        return {"status": "timeout", "reason": "timeout"}
+    if code < 0:
+        return {"status": "crashed", "reason": f"signal-{signal.Signals(-code).name}"}
+    return {"status": "crashed", "reason": f"exit-{code}"}
+
+
+def _say(reason: str, log: Path) -> str:
+    if reason == "timeout":
+        return "it did not end within its time limit ([timeouts] in compat.toml)"
+    if reason == "signal-SIGKILL":
+        return "the process was killed; where memory is short the kernel does that"
+    return f"the process died ({reason}); its last words: {_last_line(log)} (all of it: {log})"
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "(none)")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the process and everything it started."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,180 @@
+"""What a person sees while it runs: a line per finding, the time left, a sign of life."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from compat.conductor.process import Watch
+from compat.matrix import Item
+from compat.records import RecordStore
+
+HEARTBEAT_S = 60.0
+# Seconds an item takes before this run or an earlier one has shown what it takes here.
+_FIRST_GUESS = {"build": 5.0, "rebuild": 5.0, "load": 0.5, "accuracy": 2.0, "latency": 2.0}
+_GLYPHS = {"ok": "✓", "refused": "✗", "failed": "✗", "crashed": "☠", "timeout": "⏱"}
+_ASCII = {"ok": "+", "refused": "x", "failed": "X", "crashed": "!", "timeout": "T"}
+
+
+class Progress:
+    """Progress of one run over the planned items; latency counts once a round."""
+
+    def __init__(
+        self, console: Console, items: Sequence[Item], store: RecordStore, rounds: int
+    ) -> None:
+        self._console = console
+        self._ascii = not console.encoding.lower().startswith("utf")
+        self._left: Counter[str] = Counter()
+        for item in items:
+            self._left[item.check] += rounds if item.phase == "bench" else 1
+        self._total = sum(self._left.values())
+        self._position = 0
+        self._seconds: dict[str, list[float]] = defaultdict(list)
+        for record in store:
+            if record["seconds"]:
+                self._seconds[record["check"]].append(float(record["seconds"]))
+        self._quiet: Counter[tuple[str, str]] = Counter()
+        self._title = ""
+        self._reused = 0
+        self._blocks = 0
+        self._rounds = rounds
+        self._last_line = time.monotonic()
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("starting", total=self._total, left="")
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._bar.stop()
+
+    def say(self, text: str) -> None:
+        """Print one plain line."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._last_line = time.monotonic()
+
+    def begin(self, phase: str, target: str, round_: int | None, execute: bool) -> None:
+        """Announce a phase of a target; benchmark rounds share one announcement."""
+        self._flush()
+        if not execute:
+            return
+        turn = f", round {round_ + 1} of {self._rounds}" if round_ is not None else ""
+        self._bar.update(self._task, description=f"{phase} {target}{turn}")
+        self._title = f"{phase} {target}{turn}"
+        if not round_:
+            self.say(f"{phase} {target}")
+
+    def reused(self, record: Mapping[str, Any]) -> None:
+        """Count an item whose record stands from an earlier run."""
+        self._reused += 1
+        self._advance(record["check"])
+
+    def passed_over(self, item: Item) -> None:
+        """Count a benchmark block that is not tried because the first one could not be run."""
+        self._advance(item.check)
+
+    def finished(self, record: Mapping[str, Any]) -> None:
+        """Print what was found; what could not run is counted and told in one line."""
+        self._advance(record["check"])
+        if record["seconds"]:
+            self._seconds[record["check"]].append(float(record["seconds"]))
+        if record["status"] in ("not-run", "unsupported"):
+            self._quiet[record["check"], record["message"]] += 1
+            return
+        if record["round"] is not None and record["round"] + 1 < self._rounds:
+            self._blocks += 1
+            if record["status"] == "ok":
+                return
+        self.say(self._line(record))
+
+    def wait(self, watch: Watch) -> None:
+        """Show a sign of life in a silent job."""
+        if not self._bar.disable or time.monotonic() - self._last_line < HEARTBEAT_S:
+            return
+        doing = watch.started or "starting the target"
+        self.say(f"  … {doing}: {time.monotonic() - watch.since:.0f} s so far{self._time_left()}")
+
+    def _line(self, record: Mapping[str, Any]) -> str:
+        glyph = (_ASCII if self._ascii else _GLYPHS)[record["status"]]
+        engine = f"{record['model']} {record['precision']}"
+        where = record["runtime"]
+        if record["builder"] != where:
+            where = f"{record['builder']} in {where}"
+        batch = "" if record["batch"] is None else f" batch {record['batch']}"
+        found = _found(record)
+        return (
+            f"  [{self._position:>{len(str(self._total))}}/{self._total}] {glyph} "
+            f"{record['check']:<8} {engine:<26} {where}{batch}: {found}"
+        )
+
+    def _advance(self, check: str) -> None:
+        self._position += 1
+        self._left[check] -= 1
+        self._bar.update(self._task, advance=1, left=self._time_left())
+
+    def _time_left(self) -> str:
+        seconds = sum(
+            count * (_mean(self._seconds[check]) or _FIRST_GUESS[check])
+            for check, count in self._left.items()
+        )
+        return f", about {_clock(seconds)} left" if seconds >= 1 else ""
+
+    def _flush(self) -> None:
+        """Tell what was counted since the last announcement."""
+        for (check, message), count in sorted(self._quiet.items()):
+            first = message.splitlines()[0] if message else ""
+            self.say(f"  {'-' if self._ascii else '·'} {count} {check} not run: {first}")
+        self._quiet.clear()
+        if self._blocks:
+            self.say(f"  {self._title}: {self._blocks} blocks measured{self._time_left()}")
+        self._blocks = 0
+        if self._reused:
+            self.say(f"  = {self._reused} already on record")
+        self._reused = 0
+
+
+def _found(record: Mapping[str, Any]) -> str:
+    """Say in a few words what an item found."""
+    if record["status"] != "ok":
+        lines = str(record["message"]).splitlines()
+        return f"{record['status']} ({record['reason']}) {lines[0] if lines else ''}"
+    numbers, check = record["numbers"], record["check"]
+    if check == "build":
+        types = record["facts"].get("layer_types") or {}
+        layers = "".join(f", {count} {name}" for name, count in sorted(types.items()))
+        return f"{numbers['build_s']:.2f} s, {numbers['engine_bytes'] / 1e6:.1f} MB{layers}"
+    if check == "rebuild":
+        return (
+            "same bytes" if numbers["identical"] else f"{numbers['bytes_differing']} bytes differ"
+        )
+    if check == "load":
+        return f"loaded in {numbers['load_s'] * 1e3:.0f} ms"
+    if check == "latency":
+        return f"median {numbers['median_s'] * 1e3:.3f} ms, n = {numbers['n']}"
+    return f"ran in {numbers['run_s'] * 1e3:.0f} ms"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,0 +1,91 @@
+"""A deserialized plan, run through the name-based tensor API (TensorRT 8.5 to 11 and RTX)."""
+
+from typing import Any, Callable, Dict, List
+
+import numpy as np
+
+from ..cuda import Buffer, Cuda, CudaError, EventClock
+from ..outcome import Failed, Refused
+from .base import Arrays, Engine
+
+
+class PlanEngine(Engine):
+    """One execution context with its own stream and device buffers."""
+
+    def __init__(self, trt: Any, cuda: Cuda, engine: Any) -> None:
+        self._trt = trt
+        self._cuda = cuda
+        self._engine = engine
+        self._context = engine.create_execution_context()
+        if self._context is None:
+            raise Failed("no-context", "TensorRT made no execution context for this engine")
+        self._stream = cuda.stream()
+        self._buffers: Dict[str, Buffer] = {}
+        self._names: List[str] = [
+            engine.get_tensor_name(index) for index in range(engine.num_io_tensors)
+        ]
+
+    def _is_input(self, name: str) -> bool:
+        return bool(self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT)
+
+    def _dtype(self, name: str) -> Any:
+        return np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name)))
+
+    def _place(self, feeds: Arrays) -> Arrays:
+        """Copy the inputs in, give every tensor its address, return empty host outputs."""
+        for name in filter(self._is_input, self._names):
+            # TensorRT 8 has INT32 bindings where the ONNX says INT64.
+            array = np.ascontiguousarray(feeds[name], dtype=self._dtype(name))
+            if not self._context.set_input_shape(name, array.shape):
+                raise Refused(
+                    "profile-wrong", "shape %s of input %r is refused" % (array.shape, name)
+                )
+            self._buffer(name, array.nbytes).fill_from(array)
+        outputs = {}
+        for name in self._names:
+            if self._is_input(name):
+                continue
+            shape = tuple(self._context.get_tensor_shape(name))
+            outputs[name] = np.empty(shape, dtype=self._dtype(name))
+            self._buffer(name, outputs[name].nbytes).poison()
+        for name, buffer in self._buffers.items():
+            self._context.set_tensor_address(name, buffer.pointer)
+        return outputs
+
+    def _buffer(self, name: str, size: int) -> Buffer:
+        if name not in self._buffers or self._buffers[name].size < size:
+            self._buffers[name] = self._cuda.buffer(size)
+        return self._buffers[name]
+
+    def _enqueue(self) -> None:
+        if not self._context.execute_async_v3(self._stream.pointer):
+            raise Failed("enqueue-failed", "TensorRT could not enqueue this engine")
+
+    def run(self, feeds: Arrays) -> Arrays:
+        """Run once and return every output by name."""
+        outputs = self._place(feeds)
+        self._enqueue()
+        self._stream.synchronize()
+        for name, array in outputs.items():
+            self._buffers[name].copy_to(array)
+        return outputs
+
+    def bind(self, feeds: Arrays) -> Callable[[], Any]:
+        """Return a call that enqueues one run; as a CUDA graph where it can be captured."""
+        self._place(feeds)
+        self._enqueue()  # TensorRT wants one run before capture, to settle lazy state
+        self._stream.synchronize()
+        try:
+            self.launch = self._stream.capture(self._enqueue)
+            self.graph = True
+        except CudaError:
+            self.launch, self.graph = self._enqueue, False
+        return self.launch
+
+    def timer(self) -> Callable[[], float]:
+        """Return a clock that counts the GPU time of what is enqueued between its calls."""
+        return EventClock(self._cuda, self._stream, self.launch)
+
+    def facts(self) -> Dict[str, Any]:
+        """Say whether runs are launched as a CUDA graph."""
+        return {"cuda_graph": self.graph}

@@ -1,0 +1,168 @@
+"""The whole program: plan, prepare, provide, build, check, bench, analyse, report, gate.
+
+One direction, no way back. Every stage reads files and writes files, so that a run can stop
+anywhere and go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from compat import analysis, models, report
+from compat.conductor import machine
+from compat.conductor.jobs import Kitchen
+from compat.conductor.lock import locked
+from compat.conductor.phases import Conductor, take_leftovers
+from compat.conductor.progress import Progress
+from compat.config import Config, load_config
+from compat.errors import UserError
+from compat.matrix import PHASES, Plan, Selection, plan
+from compat.records import SCHEMA, RecordStore, read_records
+from compat.settings import model_specs, resolve_axes, target_spec
+from compat.targets import Environment, Unavailable, provide
+
+FAILED = ("failed", "crashed", "timeout")
+# Latency is shown but not judged in a quick run: two short blocks per target show it.
+QUICK_BENCH = {"rounds": 2, "seconds": 0.1, "warmup": 0.05}
+
+
+class ReportError(UserError):
+    """An output folder holds no run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a run was asked to do. `only` names one target, `phases` the phases to run."""
+
+    config: Path
+    work: Path
+    out: Path
+    selection: Selection = field(default_factory=Selection)
+    quick: bool = False
+    offline: bool = False
+    retry: bool = False
+    phases: tuple[str, ...] = PHASES
+    only: str | None = None
+
+
+def lay_out(options: Options) -> tuple[Config, Plan]:
+    """Read the configuration and lay out every item. Raises ConfigError, ModelError."""
+    config = resolve_axes(load_config(options.config), options.config.parent)
+    if options.quick:
+        bench = config.bench.model_copy(update=QUICK_BENCH)
+        config = config.model_copy(update={"bench": bench})
+    digest = hashlib.sha256(options.config.read_bytes()).hexdigest()
+    source = {"path": str(options.config), "sha256": digest}
+    return config, plan(config, source=source, quick=options.quick, selection=options.selection)
+
+
+def run(options: Options, console: Console) -> int:
+    """Run the matrix and return the gate's exit code."""
+    config, planned = lay_out(options)
+    with locked(options.work, "--work"), locked(options.out, "--out"):
+        kitchen, unavailable = _set_up(options, config, planned, console.print)
+        store = RecordStore(options.work / "records.jsonl")
+        if found := take_leftovers(options.work, store):
+            console.print(f"{found} results of an interrupted run are on record now")
+        rounds = config.bench.rounds
+        with Progress(console, planned.items, store, rounds) as progress:
+            again = frozenset(options.selection.items)
+            conductor = Conductor(kitchen, store, progress, unavailable, options.retry, again)
+            for phase in PHASES:
+                chosen = phase in options.phases
+                conductor.run_phase(phase, only=options.only, look_only=not chosen)
+        records = list(conductor.answers.values())
+        if options.only or options.phases != PHASES:
+            return _phase_result(options, records, console)
+        return _conclude(options, kitchen, records, console)
+
+
+def judge(out: Path, console: Console, *, render: bool) -> int:
+    """Judge the plan and records of an output folder again; render it anew if asked."""
+    try:
+        planned = json.loads((out / "plan.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ReportError(
+            f"{out}: holds no finished run (no readable plan.json); "
+            "run the matrix first, or name another folder with --out"
+        ) from None
+    records = list(read_records(out / "records.jsonl"))
+    results = analysis.compile(planned, records)
+    if render:
+        report.write(results, out, records_path=out / "records.jsonl")
+    report.terminal(results, console)
+    return int(results.gate.exit_code)
+
+
+def _set_up(
+    options: Options, config: Config, planned: Plan, say: Callable[[str], None]
+) -> tuple[Kitchen, Mapping[str, Unavailable]]:
+    """Prepare models and provide targets."""
+    names = [model["name"] for model in planned.models]
+    specs = model_specs(config, names, options.config.parent, quick=options.quick)
+    prepared = {spec.name: models.prepare(spec, options.work, progress=say) for spec in specs}
+    provided = {
+        name: provide(target_spec(name, config.targets[name], options), options.work, progress=say)
+        for name in (str(target["name"]) for target in planned.targets)
+    }
+    for name, got in provided.items():
+        if isinstance(got, Unavailable):
+            say(f"target {name} cannot be had ({got.reason}): {got.message}")
+    golden = {
+        name: {point: str(path) for point, path in model.golden.items()}
+        for name, model in prepared.items()
+    }
+    facts = machine.describe_machine()
+    kitchen = Kitchen(
+        config=config,
+        plan=replace(planned, golden=golden, machine=facts),
+        work=options.work.resolve(),
+        machine=machine.identity(facts),
+        models=prepared,
+        environments={n: e for n, e in provided.items() if isinstance(e, Environment)},
+    )
+    return kitchen, {n: u for n, u in provided.items() if isinstance(u, Unavailable)}
+
+
+def _phase_result(options: Options, records: Iterable[Mapping[str, Any]], console: Console) -> int:
+    """Tell how one session of one target went; the gate speaks only after all of them."""
+    mine = [
+        record
+        for record in records
+        if record["phase"] in options.phases and options.only in (None, record["runtime"])
+    ]
+    broken = [record for record in mine if record["status"] in FAILED]
+    for record in broken:
+        console.print(f"{record['item']}: {record['status']} ({record['reason']})", markup=False)
+    console.print(f"{len(mine)} results on record, {len(broken)} of them failed")
+    return 1 if broken else 0
+
+
+def _conclude(
+    options: Options, kitchen: Kitchen, records: list[Mapping[str, Any]], console: Console
+) -> int:
+    """Analyse, write the report, and return the gate's exit code."""
+    kitchen.plan.write(options.out / "plan.json")
+    chosen = options.out / "records.jsonl"
+    lines = [json.dumps({"schema": SCHEMA, **r}, ensure_ascii=False) + "\n" for r in records]
+    part = chosen.with_suffix(".part")
+    part.write_text("".join(lines), encoding="utf-8")
+    part.replace(chosen)
+    results = analysis.compile(
+        json.loads((options.out / "plan.json").read_text(encoding="utf-8")),
+        records,
+        work=kitchen.work,
+        drift_cache=kitchen.work / "drift.json",
+    )
+    report.write(results, options.out, records_path=chosen)
+    report.terminal(results, console)
+    report.github_summary(results, os.environ)
+    return int(results.gate.exit_code)

@@ -1,0 +1,117 @@
+"""A crash, a hang or a broken environment costs the item it hit; everything else is done."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compat.conductor import process
+
+FAKE = Path(__file__).with_name("fake_suite.py")
+
+
+def _job(tmp_path: Path, what: list[str], **timeouts: float) -> process.Job:
+    items = [
+        {"id": f"load/{n}", "check": "load", "round": None, "key": "k", "cell": {}, "do": do}
+        for n, do in enumerate(what)
+    ]
+    events = tmp_path / "events.jsonl"
+    path = tmp_path / "job.json"
+    return process.Job(
+        argv=[sys.executable, str(FAKE), str(path)],
+        env={},
+        document={"items": items, "events": str(events)},
+        path=path,
+        events=events,
+        log=tmp_path / "suite.log",
+        timeouts={"load": 30.0, "start": 30.0, **timeouts},
+    )
+
+
+def _run(job: process.Job) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = []
+    process.run(job, results.append, lambda _: None)
+    return results
+
+
+def test_one_process_does_all_items(tmp_path: Path) -> None:
+    """Starting a target is paid once per phase, not per cell."""
+    results = _run(_job(tmp_path, ["ok"] * 20))
+
+    assert [r["item"] for r in results] == [f"load/{n}" for n in range(20)]
+    assert len({r["facts"]["pid"] for r in results}) == 1
+    assert results[0]["target"] == {"version": "9.9.9"}
+
+
+def test_a_crash_costs_its_own_item(tmp_path: Path) -> None:
+    """The suite starts again behind the item that died, and the signal is named."""
+    results = _run(_job(tmp_path, ["ok", "segfault", "ok", "ok"]))
+
+    assert [r["status"] for r in results] == ["ok", "crashed", "ok", "ok"]
+    assert results[1]["reason"] == "signal-SIGSEGV"
+    assert results[1]["key"] == "k"
+
+
+def test_an_exit_in_an_item_keeps_the_last_words(tmp_path: Path) -> None:
+    """What the library printed before it ended the process is in the record."""
+    results = _run(_job(tmp_path, ["exit", "ok"]))
+
+    assert results[0]["reason"] == "exit-3"
+    assert "std::bad_alloc" in results[0]["message"]
+    assert results[1]["status"] == "ok"
+
+
+def test_a_hang_is_a_timeout_and_the_rest_runs(tmp_path: Path) -> None:
+    """The conductor owns the clock: a Python timer cannot break a hang inside a C call."""
+    results = _run(_job(tmp_path, ["ok", "hang", "ok"], load=0.8))
+
+    assert [r["status"] for r in results] == ["ok", "timeout", "ok"]
+    assert "[timeouts]" in results[1]["message"]
+
+
+def test_two_crashes_in_a_row_are_two_crashes(tmp_path: Path) -> None:
+    """Restarting is not giving up."""
+    results = _run(_job(tmp_path, ["segfault", "segfault", "ok"]))
+
+    assert [r["status"] for r in results] == ["crashed", "crashed", "ok"]
+
+
+def test_a_suite_that_cannot_start_leaves_its_items_not_run(tmp_path: Path) -> None:
+    """A broken environment says nothing of the engines, and it says why."""
+    results = _run(_job(tmp_path, ["never-start", "ok"]))
+
+    assert [r["status"] for r in results] == ["not-run", "not-run"]
+    assert "libnvinfer.so.8" in results[0]["message"]
+
+
+def test_ctrl_c_ends_the_process_and_keeps_what_it_finished(tmp_path: Path) -> None:
+    """No orphan keeps the GPU, and nothing that is done is done again."""
+    results: list[dict[str, Any]] = []
+    pids: list[int] = []
+
+    def interrupt(watch: process.Watch) -> None:
+        if watch.started == "load/1":
+            pids.extend(r["facts"]["pid"] for r in results)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        process.run(_job(tmp_path, ["ok", "hang", "ok"]), results.append, interrupt)
+
+    assert [r["item"] for r in results] == ["load/0"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+
+
+def test_a_half_written_event_is_left_for_the_next_look(tmp_path: Path) -> None:
+    """The reader may come between two writes of one line."""
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"event": "started"}\n{"event": "res', encoding="utf-8")
+
+    seen = list(process.read_events(path))
+
+    assert [event["event"] for event, _ in seen] == ["started"]
+    assert seen[-1][1] == len('{"event": "started"}\n')
