@@ -60,7 +60,7 @@ def lay_out(options: Options) -> tuple[Config, Plan]:
         bench = config.bench.model_copy(update=QUICK_BENCH)
         config = config.model_copy(update={"bench": bench})
     digest = hashlib.sha256(options.config.read_bytes()).hexdigest()
-    source = {"path": str(options.config), "sha256": digest}
+    source = {"path": os.path.relpath(options.config), "sha256": digest}
     return config, plan(config, source=source, quick=options.quick, selection=options.selection)
 
 
@@ -96,9 +96,10 @@ def judge(out: Path, console: Console, *, render: bool) -> int:
         ) from None
     records = list(read_records(out / "records.jsonl"))
     results = analysis.compile(planned, records)
-    if render:
-        report.write(results, out, records_path=out / "records.jsonl")
     report.terminal(results, console)
+    if render:
+        page = report.write(results, out, records_path=out / "records.jsonl")
+        console.print(f"report: {page}", markup=False)
     return int(results.gate.exit_code)
 
 
@@ -162,7 +163,8 @@ def _conclude(
         work=kitchen.work,
         drift_cache=kitchen.work / "drift.json",
     )
-    report.write(results, options.out, records_path=chosen)
+    page = report.write(results, options.out, records_path=chosen)
     report.terminal(results, console)
+    console.print(f"report: {page}", markup=False)
     report.github_summary(results, os.environ)
     return int(results.gate.exit_code)

@@ -28,9 +28,14 @@ LATENCY_NUMBERS = (
 _COMPARED = ("ratio", "ratio_low", "ratio_high", "ratio_p", "floor")
 
 
-def repeat_command(item: str) -> str:
-    """The command that runs one item again."""
-    return f"nox -s compat -- --item {shlex.quote(item)}"
+def repeat_command(plan: Mapping[str, Any], item: str) -> str:
+    """The command that runs one item of this plan again."""
+    words = ["nox", "-s", "compat", "--"]
+    if plan["config"]["path"] != "compat.toml":
+        words += ["--config", plan["config"]["path"]]
+    if plan["quick"]:
+        words.append("--quick")
+    return shlex.join([*words, "--item", item])
 
 
 def build_table(evidence: Evidence, judgements: Mapping[str, Judgement]) -> pd.DataFrame:
@@ -39,6 +44,7 @@ def build_table(evidence: Evidence, judgements: Mapping[str, Judgement]) -> pd.D
     targets = {t["name"]: t for t in evidence.plan["targets"]}
     columns: dict[str, Any] = _coordinates(observations, targets)
     columns |= _judged(observations, judgements)
+    columns["repeat"] = [repeat_command(evidence.plan, o.id) for o in observations]
     columns |= _numbers(observations)
     columns |= _drift(evidence, observations)
     columns |= _latency(evidence, observations)
@@ -94,7 +100,6 @@ def _judged(observations: list[Observation], judgements: Mapping[str, Judgement]
         "verdict_reason": [j.reason for j in judged],
         "seconds": np.array([_seconds(o) for o in observations]),
         "started": [str(r.get("started", "")) for r in records],
-        "repeat": [repeat_command(o.id) for o in observations],
         "facts": [json.dumps(r.get("facts") or {}, ensure_ascii=False) for r in records],
     }
 

@@ -83,7 +83,7 @@ def entry(
     Args:
         item: the planned item.
         kitchen: prepared models and environments.
-        build: the record of the build whose engine the item uses; None for the build itself.
+        build: the record of the build whose engine the item uses; None in the build phase.
         round_: the benchmark round, None for other items.
     """
     prepared, typed = kitchen.models[item.model], kitchen.typed(item)

@@ -76,7 +76,7 @@ class Conductor:
             self.answers[item.id, round_] = record
             self.progress.finished(record)
             return
-        build = None if item.check == "build" else self.answers[item.build_id, None]
+        build = None if item.phase == "build" else self.answers[item.build_id, None]
         entry = jobs.entry(item, self.kitchen, build, round_)
         old = self.store.find(item.id, round_, entry["key"])
         if old is not None and self._stands(old):
@@ -93,8 +93,11 @@ class Conductor:
         typed = self.kitchen.typed(item)
         if typed.status != "ok":
             return typed.status, typed.reason, typed.message
-        if item.check == "build":
-            return None
+        return None if item.check == "build" else self._lacks_engine(item)
+
+    def _lacks_engine(self, item: Item) -> tuple[str, str, str] | None:
+        if item.check == "rebuild" and (item.build_id, None) not in self.answers:
+            return None  # its build stands before it in the same job
         build = self.answers.get((item.build_id, None))
         if build is None:
             return "not-run", "no-engine", f"{item.builder}: its engine was not built yet"
@@ -167,7 +170,10 @@ def take_leftovers(work: Path, store: RecordStore) -> int:
             if event["event"] == "session":
                 target = event["target"]
             elif event["event"] == "result":
-                store.append(process.as_result(event, target))
-                count += 1
+                record = process.as_result(event, target)
+                known = store.find(record["item"], record["round"], record["key"])
+                if known is None or known["started"] != record["started"]:
+                    store.append(record)
+                    count += 1
         path.unlink()
     return count

@@ -15,6 +15,8 @@ from compat.conductor.process import Watch
 from compat.matrix import Item
 from compat.records import RecordStore
 
+Kind = tuple[str, str, str, str]  # check, model, precision, family of the runtime
+
 HEARTBEAT_S = 60.0
 # Seconds an item takes before this run or an earlier one has shown what it takes here.
 _FIRST_GUESS = {"build": 5.0, "rebuild": 5.0, "load": 0.5, "accuracy": 2.0, "latency": 2.0}
@@ -30,15 +32,14 @@ class Progress:
     ) -> None:
         self._console = console
         self._ascii = not console.encoding.lower().startswith("utf")
-        self._left: Counter[str] = Counter()
+        self._left: Counter[Kind] = Counter()
         for item in items:
-            self._left[item.check] += rounds if item.phase == "bench" else 1
+            self._left[_kind(item)] += rounds if item.phase == "bench" else 1
         self._total = sum(self._left.values())
         self._position = 0
-        self._seconds: dict[str, list[float]] = defaultdict(list)
+        self._seconds: dict[Kind | str, list[float]] = defaultdict(list)
         for record in store:
-            if record["seconds"]:
-                self._seconds[record["check"]].append(float(record["seconds"]))
+            self._learn(record)
         self._quiet: Counter[tuple[str, str]] = Counter()
         self._title = ""
         self._reused = 0
@@ -84,17 +85,16 @@ class Progress:
     def reused(self, record: Mapping[str, Any]) -> None:
         """Count an item whose record stands from an earlier run."""
         self._reused += 1
-        self._advance(record["check"])
+        self._advance(_kind_of(record))
 
     def passed_over(self, item: Item) -> None:
         """Count a benchmark block that is not tried because the first one could not be run."""
-        self._advance(item.check)
+        self._advance(_kind(item))
 
     def finished(self, record: Mapping[str, Any]) -> None:
         """Print what was found; what could not run is counted and told in one line."""
-        self._advance(record["check"])
-        if record["seconds"]:
-            self._seconds[record["check"]].append(float(record["seconds"]))
+        self._advance(_kind_of(record))
+        self._learn(record)
         if record["status"] in ("not-run", "unsupported"):
             self._quiet[record["check"], record["message"]] += 1
             return
@@ -124,17 +124,26 @@ class Progress:
             f"{record['check']:<8} {engine:<26} {where}{batch}: {found}"
         )
 
-    def _advance(self, check: str) -> None:
+    def _learn(self, record: Mapping[str, Any]) -> None:
+        """Note what an item took, for its kind and for its check."""
+        seconds = float(record["seconds"])
+        self._seconds[_kind_of(record)].append(seconds)
+        if record["status"] == "ok":
+            self._seconds[record["check"]].append(seconds)
+
+    def _advance(self, kind: Kind) -> None:
         self._position += 1
-        self._left[check] -= 1
+        self._left[kind] -= 1
         self._bar.update(self._task, advance=1, left=self._time_left())
 
     def _time_left(self) -> str:
-        seconds = sum(
-            count * (_mean(self._seconds[check]) or _FIRST_GUESS[check])
-            for check, count in self._left.items()
-        )
+        seconds = sum(count * self._expected(kind) for kind, count in self._left.items())
         return f", about {_clock(seconds)} left" if seconds >= 1 else ""
+
+    def _expected(self, kind: Kind) -> float:
+        """Return the seconds an item of a kind takes here: as its like, else as its check."""
+        seen = self._seconds.get(kind) or self._seconds.get(kind[0])
+        return sum(seen) / len(seen) if seen else _FIRST_GUESS[kind[0]]
 
     def _flush(self) -> None:
         """Tell what was counted since the last announcement."""
@@ -171,8 +180,18 @@ def _found(record: Mapping[str, Any]) -> str:
     return f"ran in {numbers['run_s'] * 1e3:.0f} ms"
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def _kind(item: Item) -> Kind:
+    return item.check, item.model, item.precision, _family(item.runtime)
+
+
+def _kind_of(record: Mapping[str, Any]) -> Kind:
+    runtime = _family(str(record["runtime"]))
+    return record["check"], record["model"], record["precision"], runtime
+
+
+def _family(target: str) -> str:
+    """Return a target's name up to its first dash: its likes take about as long."""
+    return target.partition("-")[0]
 
 
 def _clock(seconds: float) -> str:

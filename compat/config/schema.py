@@ -137,10 +137,10 @@ class LimitsConfig(_Table):
 class BenchConfig(_Table):
     """``[bench]``: how latency is measured. Times in seconds."""
 
-    rounds: PositiveInt = 6
+    rounds: PositiveInt = 5
     seconds: PositiveFloat = 0.6
     warmup: PositiveFloat = 0.2
-    min_samples: PositiveInt = 5
+    min_samples: PositiveInt = 3
     max_samples: PositiveInt = 1000
     points: list[Point] = ["opt"]
 

@@ -82,7 +82,9 @@ def test_latency(
         engine, recorder.numbers["load_s"] = adapter.load(path, recorder.log)
         with np.load(job.path(item["feeds"])) as archive:
             run = engine.bind({name: archive[name] for name in archive.files})
+        warm = time.perf_counter()
         rounds = _samples_wanted(run, job.settings)
+        recorder.numbers["warmup_s"] = time.perf_counter() - warm
         benchmark.extra_info["item"] = item["id"]
         CLOCK.timer = engine.timer()
         benchmark.pedantic(run, rounds=rounds, iterations=1, warmup_rounds=0)
