@@ -19,6 +19,9 @@ PHASES = {
     "bench": "Benchmark the engines of",
 }
 
+# uv trusts what the machine trusts, as pip does: company proxies have certificates of their own.
+os.environ.setdefault("UV_SYSTEM_CERTS", "1")
+
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = True

@@ -16,6 +16,8 @@ from compat.targets.spec import Progress, TargetError, TargetSpec
 # uv's own defaults (3 retries, 30 s) take minutes to say that there is no network. Measured with
 # uv 0.13.8: 2 retries against a closed port end after about 4 s. A user's own setting wins.
 _PATIENCE = {"UV_HTTP_RETRIES": "2", "UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "30"}
+# Trust what the machine trusts, as pip does: company proxies come with certificates of their own.
+_TRUST = {"UV_SYSTEM_CERTS": "1"}
 # A virtual environment or Python choice of the caller must not leak into the target's.
 _FOREIGN = ("VIRTUAL_ENV", "UV_PYTHON", "UV_PROJECT_ENVIRONMENT", "PYTHONHOME", "PYTHONPATH")
 
@@ -78,4 +80,4 @@ class Uv:
 def environment() -> dict[str, str]:
     """Return this process's variables, less what would leak, plus uv's patience."""
     kept = {key: value for key, value in os.environ.items() if key not in _FOREIGN}
-    return {**_PATIENCE, **kept}
+    return {**_PATIENCE, **_TRUST, **kept}
