@@ -104,8 +104,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     """Gather what the command line says; a planning command lacks the running options."""
     given = vars(arguments)
     return Options(
-        config=find_config(arguments.config, Path.cwd()),
-        work=given.get("work", Path(".trt-compat")),
+        config=find_config(arguments.config, Path.cwd()).absolute(),
+        work=given.get("work", Path(".trt-compat")).absolute(),
         out=given.get("out", Path("reports/latest")),
         selection=Selection(
             targets=arguments.targets,

@@ -106,10 +106,7 @@ def judge(out: Path, console: Console, *, render: bool) -> int:
 def _set_up(
     options: Options, config: Config, planned: Plan, say: Callable[[str], None]
 ) -> tuple[Kitchen, Mapping[str, Unavailable]]:
-    """Prepare models and provide targets."""
-    names = [model["name"] for model in planned.models]
-    specs = model_specs(config, names, options.config.parent, quick=options.quick)
-    prepared = {spec.name: models.prepare(spec, options.work, progress=say) for spec in specs}
+    """Provide targets, then prepare models: what is missing is told before the long part."""
     provided = {
         name: provide(target_spec(name, config.targets[name], options), options.work, progress=say)
         for name in (str(target["name"]) for target in planned.targets)
@@ -117,15 +114,18 @@ def _set_up(
     for name, got in provided.items():
         if isinstance(got, Unavailable):
             say(f"target {name} cannot be had ({got.reason}): {got.message}")
+    names = [model["name"] for model in planned.models]
+    specs = model_specs(config, names, options.config.parent, quick=options.quick)
+    prepared = {spec.name: models.prepare(spec, options.work, progress=say) for spec in specs}
     golden = {
-        name: {point: str(path) for point, path in model.golden.items()}
+        name: {p: str(path.relative_to(options.work)) for p, path in model.golden.items()}
         for name, model in prepared.items()
     }
     facts = machine.describe_machine()
     kitchen = Kitchen(
         config=config,
         plan=replace(planned, golden=golden, machine=facts),
-        work=options.work.resolve(),
+        work=options.work,
         machine=machine.identity(facts),
         models=prepared,
         environments={n: e for n, e in provided.items() if isinstance(e, Environment)},

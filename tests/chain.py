@@ -54,7 +54,8 @@ class Chain:
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "compat", "run", "--quick"),
-                *("--config", str(self.config), "--work", str(self.work), "--out", str(self.out)),
+                *("--config", str(self.config), "--work", os.path.relpath(self.work, self.home)),
+                *("--out", os.path.relpath(self.out, self.home)),
                 *arguments,
             ],
             cwd=self.home,

@@ -9,14 +9,17 @@ from .adapters import Adapter, Build, Request
 from .conftest import Recorder
 from .job import Job
 from .manifest import manifest_path, sha256_of, store, verify
-from .outcome import NotRun
+from .outcome import Failed, NotRun
 
 Observe = Callable[[Callable[[], None]], None]
 
 
 def _build(adapter: Adapter, item: Dict[str, Any], recorder: Recorder, job: Job) -> Build:
+    onnx = job.path(item["onnx"])
+    if not os.path.isfile(onnx):
+        raise Failed("onnx-missing", "there is no file %s; run the matrix again to make it" % onnx)
     request = Request(
-        onnx=job.path(item["onnx"]),
+        onnx=onnx,
         precision=item["precision"],
         typing=item["typing"],
         variant=item["variant"],
