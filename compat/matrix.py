@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from compat.config import Config, TargetConfig
+from packaging.version import Version
+
+from compat.config import Config, ModelConfig, TargetConfig
 from compat.config.schema import AccuracyLimits
 from compat.engine.rules import expect
 from compat.errors import UserError
@@ -17,9 +19,17 @@ from compat.errors import UserError
 Phase = Literal["build", "check", "bench"]
 PHASES: tuple[Phase, ...] = ("build", "check", "bench")
 POINTS = ("min", "opt", "max")
+FIRST_STRONG = 10
+FIRST_STRONG_ONLY = 11
 
 # Flavours that hold a builder; lean and dispatch only run what others built.
 BUILDERS = ("tensorrt", "tensorrt_rtx", "onnxruntime")
+# Which runtimes may be asked to load a builder's engines.
+FAMILIES = {
+    "tensorrt": ("tensorrt", "tensorrt_lean", "tensorrt_dispatch"),
+    "tensorrt_rtx": ("tensorrt_rtx",),
+    "onnxruntime": ("onnxruntime",),
+}
 # Building twice says something of a TensorRT builder; ONNX Runtime is the baseline.
 REBUILDERS = ("tensorrt", "tensorrt_rtx")
 
@@ -197,12 +207,33 @@ def _items(config: Config) -> Iterator[Item]:
         if target.flavour not in BUILDERS:
             continue
         for model, settings in config.models.items():
-            for precision in settings.precisions or config.precisions:
-                for variant in config.variants:
-                    cell = Item(
-                        "build", "build", model, precision, "strong", variant, builder, builder
-                    )
-                    yield from _items_of_engine(config, cell)
+            for precision in _precisions(config, settings, target):
+                for typing in typings(target, precision):
+                    for variant in target.variants or config.variants:
+                        cell = Item(
+                            "build", "build", model, precision, typing, variant, builder, builder
+                        )
+                        yield from _items_of_engine(config, cell)
+
+
+def typings(target: TargetConfig, precision: str) -> tuple[str, ...]:
+    """Return how a builder can be told a precision: by builder flags, or by the ONNX's own types.
+
+    Builder flags for precision end with TensorRT 10; strong typing begins with 10 (CHANGELOG 11.0,
+    and the migration guide from 10 to 11). Implicit calibration is weak by nature.
+    """
+    if precision == "int8-calibrated":
+        return ("weak",)
+    major = Version(target.version).major
+    if target.flavour != "tensorrt" or major >= FIRST_STRONG_ONLY:
+        return ("strong",)
+    return ("weak", "strong") if major >= FIRST_STRONG else ("weak",)
+
+
+def _precisions(config: Config, model: ModelConfig, target: TargetConfig) -> list[str]:
+    """Return the precisions of a model, narrowed to those that its builder is asked for."""
+    wanted = model.precisions or config.precisions
+    return [name for name in wanted if target.precisions is None or name in target.precisions]
 
 
 def _items_of_engine(config: Config, build: Item) -> Iterator[Item]:
@@ -212,9 +243,15 @@ def _items_of_engine(config: Config, build: Item) -> Iterator[Item]:
     if config.rebuild and target.flavour in REBUILDERS:
         yield replace(build, check="rebuild")
     for runtime, other in config.targets.items():
-        if other.flavour != target.flavour:
+        if other.flavour not in FAMILIES[target.flavour]:
             continue
-        expected = expect(target.flavour, target.version, other.version)
+        expected = expect(
+            target.flavour,
+            target.version,
+            other.version,
+            runtime_flavour=other.flavour,
+            variant=build.variant,
+        )
         load = replace(build, check="load", phase="check", runtime=runtime)
         yield replace(load, expectation=expected.as_dict())
         if expected.outcome == "must-refuse":

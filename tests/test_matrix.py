@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from compat.config import Config
-from compat.matrix import Plan, Selection, SelectionError, plan
+from compat.config import Config, TargetConfig
+from compat.matrix import Plan, Selection, SelectionError, plan, typings
 
 TOML = """
 [targets."rtx-1.6"]
@@ -165,3 +165,39 @@ def test_a_plan_can_be_written_and_read(tmp_path: Path) -> None:
     _plan().write(path)
 
     assert '"schema": 1' in path.read_text(encoding="utf-8")
+
+
+def test_precisions_are_typed_as_the_version_can() -> None:
+    """Builder flags up to TensorRT 10, types in the ONNX from 10 on, both at 10."""
+
+    def of(flavour: str, version: str, precision: str) -> tuple[str, ...]:
+        target = TargetConfig(flavour=flavour, version=version)
+        return typings(target, precision)
+
+    assert of("tensorrt", "8.6.0", "fp16") == ("weak",)
+    assert of("tensorrt", "10.16.1.11", "fp16") == ("weak", "strong")
+    assert of("tensorrt", "11.0.0.114", "fp16") == ("strong",)
+    assert of("tensorrt_rtx", "1.7.1.116", "fp16") == ("strong",)
+    assert of("tensorrt", "10.16.1.11", "int8-calibrated") == ("weak",)
+
+
+def test_full_engines_are_loaded_in_lean_and_dispatch_runtimes_too() -> None:
+    """These build nothing themselves."""
+    config = Config.model_validate(
+        {
+            "targets": {
+                "full": {"flavour": "tensorrt", "version": "8.6.0", "variants": ["vc"]},
+                "lean": {"flavour": "tensorrt_lean", "version": "10.16.1.11"},
+            },
+            "models": {"net": {"source": "builtin:resnet50", "axes": {"batch": [1, 8, 16]}}},
+            "precisions": ["fp16"],
+        }
+    )
+    source = {"path": "compat.toml", "sha256": "0"}
+
+    planned = plan(config, source=source, quick=False, selection=Selection())
+
+    assert [i.id for i in planned.items if i.check == "build"] == [
+        "build/net/fp16-weak/vc/full/full"
+    ]
+    assert "load/net/fp16-weak/vc/full/lean" in {i.id for i in planned.items}

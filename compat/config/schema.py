@@ -10,6 +10,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     PositiveFloat,
@@ -18,8 +19,8 @@ from pydantic import (
 )
 
 Flavour = Literal["tensorrt", "tensorrt_lean", "tensorrt_dispatch", "tensorrt_rtx", "onnxruntime"]
-Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8", "fp8"]
-Variant = Literal["plain"]
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8", "int8-calibrated", "fp8"]
+Variant = Literal["plain", "vc", "vc-lean-excluded", "hc-ampere-plus", "hc-same-cc", "stripped"]
 Decision = Literal["stop", "allow"]
 Point = Literal["min", "opt", "max"]
 
@@ -79,6 +80,8 @@ class TargetConfig(_Table):
     cuda: Literal["12", "13"] | None = None
     index: str | None = None
     find_links: list[Path] = []
+    precisions: list[Precision] | None = None
+    variants: list[Variant] | None = None
 
     @model_validator(mode="after")
     def _all_parts(self) -> TargetConfig:
@@ -117,6 +120,14 @@ class ModelConfig(_Table):
     calibration: str | None = None
     fp32_nodes: list[str] = []
     accuracy: dict[Precision, AccuracyLimits] = {}
+
+
+class BuildConfig(_Table):
+    """``[build]``: what every builder is told beside precision and variant."""
+
+    workspace: ByteSize | None = None
+    optimization_level: Annotated[int, Field(ge=0, le=5)] | None = None
+    timing_cache: bool = True
 
 
 class CvLimits(_Table):
@@ -176,6 +187,7 @@ class Config(_Table):
     variants: list[Variant] = Field(default=["plain"], min_length=1)
     rebuild: bool = True
     limits: LimitsConfig = LimitsConfig()
+    build: BuildConfig = BuildConfig()
     bench: BenchConfig = BenchConfig()
     timeouts: TimeoutConfig = TimeoutConfig()
     gate: GateConfig = GateConfig()

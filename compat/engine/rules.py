@@ -19,7 +19,8 @@ _NO_RULE = "No documented rule speaks of this pair."
 class Expectation:
     """A documented outcome with the rule that says it and the rule's source.
 
-    `refusal` is the reason code that a documented refusal carries ("" if none is documented).
+    `refusal` is the reason code of a documented refusal, "any" where the texts name none;
+    `contradicted_by` an official text that says otherwise.
     """
 
     outcome: Outcome
@@ -27,6 +28,7 @@ class Expectation:
     text: str
     source: str
     refusal: str = ""
+    contradicted_by: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the expectation as it stands in ``plan.json``."""
@@ -35,7 +37,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of ``rules.toml``."""
+    """One row of ``rules.toml``; an empty tuple fits everything."""
 
     id: str
     flavours: tuple[str, ...]
@@ -43,34 +45,97 @@ class Rule:
     outcome: Outcome
     text: str
     source: str
+    runtimes: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    majors: tuple[str, ...] = ()
+    since: str = "0"
     refusal: str = ""
+    contradicted_by: str = ""
+
+    def fits(self, case: Case) -> bool:
+        """Tell whether this rule speaks of a case."""
+        runtimes = self.runtimes or self.flavours
+        return (
+            case.flavour in self.flavours
+            and case.runtime_flavour in runtimes
+            and (not self.variants or case.variant in self.variants)
+            and case.relation in _RELATIONS.get(self.relation, (self.relation,))
+            and (not self.majors or case.majors in self.majors)
+            and case.built_with >= Version(self.since)
+        )
+
+
+_RELATIONS = {
+    "different": ("older-in-newer", "newer-in-older"),
+    "any": ("same", "older-in-newer", "newer-in-older"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An engine and a runtime that is asked to load it."""
+
+    flavour: str
+    runtime_flavour: str
+    variant: str
+    built_with: Version
+    run_with: Version
+
+    @property
+    def relation(self) -> str:
+        """How the two versions stand to each other."""
+        if self.built_with == self.run_with:
+            return "same"
+        return "older-in-newer" if self.built_with < self.run_with else "newer-in-older"
+
+    @property
+    def majors(self) -> str:
+        """The step between majors, such as "8>10", or "same"."""
+        built, run = self.built_with.major, self.run_with.major
+        return "same" if built == run else f"{built}>{run}"
 
 
 @cache
 def rules() -> tuple[Rule, ...]:
     """Return every rule, in the order in which they are asked."""
     raw = tomllib.loads(files(__package__).joinpath("rules.toml").read_text(encoding="utf-8"))
-    return tuple(Rule(**{**row, "flavours": tuple(row["flavours"])}) for row in raw["rules"])
+    return tuple(_rule(row) for row in raw["rules"])
 
 
-def expect(flavour: str, built_with: str, run_with: str) -> Expectation:
+def _rule(row: dict[str, Any]) -> Rule:
+    values: dict[str, Any] = {}
+    for key, value in row.items():
+        values[key.replace("-", "_")] = tuple(value) if isinstance(value, list) else value
+    return Rule(**values)
+
+
+def expect(
+    flavour: str,
+    built_with: str,
+    run_with: str,
+    *,
+    runtime_flavour: str = "",
+    variant: str = "plain",
+) -> Expectation:
     """Return what the rules say of an engine of `built_with` in a runtime of `run_with`.
 
     Args:
-        flavour: the flavour of both; engines never cross flavours in the matrix.
+        flavour: the builder's flavour.
         built_with: exact version of the builder.
         run_with: exact version of the runtime.
+        runtime_flavour: the runtime's flavour, the builder's own by default.
+        variant: the build variant of the engine.
     """
-    relation = _relation(built_with, run_with)
-    for rule in rules():
-        fits = rule.relation == relation or (rule.relation == "different" and relation != "same")
-        if flavour in rule.flavours and fits:
-            return Expectation(rule.outcome, rule.id, rule.text, rule.source, rule.refusal)
-    return Expectation("undocumented", "no-rule", _NO_RULE, "")
-
-
-def _relation(built_with: str, run_with: str) -> str:
     built, run = Version(built_with), Version(run_with)
-    if built == run:
-        return "same"
-    return "older-in-newer" if built < run else "newer-in-older"
+    case = Case(flavour, runtime_flavour or flavour, variant, built, run)
+    for rule in rules():
+        if rule.fits(case):
+            return Expectation(
+                rule.outcome,
+                rule.id,
+                rule.text,
+                rule.source,
+                rule.refusal,
+                rule.contradicted_by,
+            )
+    return Expectation("undocumented", "no-rule", _NO_RULE, "")

@@ -7,7 +7,7 @@ import itertools
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,11 @@ class Flavour:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One release. pins: CUDA major (or "cpu") to exact pins; listed: False for a guess by rule."""
+    """One release. pins: CUDA major (or "cpu") to exact pins; listed: False for a guess by rule.
+
+    beside: files that must stand at a path (key) as copies of another (value), both relative to
+    the environment's site-packages.
+    """
 
     flavour: str
     version: str
@@ -41,6 +45,7 @@ class Release:
     library_dirs: tuple[str, ...]
     source: str
     listed: bool = True
+    beside: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +202,7 @@ def _release(kind: Flavour, row: Mapping[str, Any], listed: bool) -> Release:
         library_dirs=tuple(row.get("library-dirs", ())),
         source=row.get("source", ""),
         listed=listed,
+        beside=row.get("beside", {}),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +21,7 @@ _ISOLATED = {"PYTHONNOUSERSITE": "1", "PYTHONPATH": ""}
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Way:
     """One target's way: the release, the CUDA and the Pythons that may carry it."""
 
     release: Release
@@ -29,7 +31,7 @@ class _Plan:
 
 def provide(uv: Uv, work: Path, catalogue: Catalogue) -> Environment | Unavailable:
     """Return the target's environment, made now or before."""
-    plan = _plan(uv, catalogue)
+    plan = way(uv, catalogue)
     if isinstance(plan, Unavailable):
         return plan
     path = work / "envs" / uv.target.name
@@ -46,7 +48,8 @@ def provide(uv: Uv, work: Path, catalogue: Catalogue) -> Environment | Unavailab
     return _environment(uv, work, catalogue, plan, path, made, cached=cached)
 
 
-def _plan(uv: Uv, catalogue: Catalogue) -> _Plan | Unavailable:
+def way(uv: Uv, catalogue: Catalogue) -> Way | Unavailable:
+    """Return which release, CUDA and Pythons serve a target here, or why none does."""
     target = uv.target
     what = f"{target.flavour} {target.version}"
     near = ", ".join(catalogue.nearest(target.flavour, target.version))
@@ -72,10 +75,10 @@ def _plan(uv: Uv, catalogue: Catalogue) -> _Plan | Unavailable:
     if wanted is not None and ".".join(wanted.split(".")[:2]) not in pythons:
         message = f"{what} has wheels for Python {', '.join(pythons)}, not for {wanted}."
         return unavailable(uv, "platform", message)
-    return _Plan(release, cuda, pythons)
+    return Way(release, cuda, pythons)
 
 
-def _identity(uv: Uv, path: Path, plan: _Plan, catalogue: Catalogue) -> str:
+def _identity(uv: Uv, path: Path, plan: Way, catalogue: Catalogue) -> str:
     """Return the digest of all that decides what the environment holds.
 
     Where the wheels come from matters only as long as they are not verified by digest.
@@ -123,7 +126,7 @@ def _base(path: Path) -> str | None:
 
 
 def _make(
-    uv: Uv, path: Path, identity: str, plan: _Plan, catalogue: Catalogue
+    uv: Uv, path: Path, identity: str, plan: Way, catalogue: Catalogue
 ) -> dict[str, str] | Unavailable:
     target = uv.target
     stamp.clear(path)
@@ -140,6 +143,7 @@ def _make(
     failure = _install(uv, path, base, recipe)
     if failure is not None:
         return _with_nearest(uv, failure, catalogue)
+    lay_beside(_site(path, base.minor), plan.release.beside)
     answer = _ask(uv, path, base, plan.release)
     if isinstance(answer, Unavailable):
         return answer
@@ -153,7 +157,7 @@ def _make(
     return facts
 
 
-def _interpreter(uv: Uv, plan: _Plan) -> Interpreter | Unavailable:
+def _interpreter(uv: Uv, plan: Way) -> Interpreter | Unavailable:
     here = interpreter.found(uv)
     wanted = uv.target.python
     chosen = interpreter.choose(wanted, plan.pythons, here)
@@ -190,8 +194,8 @@ def _with_nearest(uv: Uv, failure: Unavailable, catalogue: Catalogue) -> Unavail
 
 def _ask(uv: Uv, path: Path, base: Interpreter, release: Release) -> probe.Answer | Unavailable:
     """Ask the new environment which version it really has."""
-    variables = _variables(path, base.minor, release)
-    answer = probe.ask(uv, _python(path), release.module, variables)
+    settings = variables(path, base.minor, release)
+    answer = probe.ask(uv, _python(path), release.module, settings)
     if isinstance(answer, str):
         return unavailable(uv, "install-failed", f"Installed, but {answer}.")
     if answer.error is not None:
@@ -207,10 +211,22 @@ def _ask(uv: Uv, path: Path, base: Interpreter, release: Release) -> probe.Answe
     return answer
 
 
-def _variables(path: Path, minor: str, release: Release) -> dict[str, str]:
+def lay_beside(site: Path, beside: Mapping[str, str]) -> None:
+    """Put the files that a release looks for under another name or in another folder there."""
+    for target, source in beside.items():
+        (site / target).unlink(missing_ok=True)
+        (site / target).symlink_to(os.path.relpath(site / source, (site / target).parent))
+
+
+def _site(path: Path, minor: str) -> Path:
+    return path.absolute() / "lib" / f"python{minor}" / "site-packages"
+
+
+def variables(path: Path, minor: str, release: Release) -> dict[str, str]:
+    """Return what an environment in the folder `path` adds to its process's variables."""
     if not release.library_dirs:
         return dict(_ISOLATED)
-    site = path.absolute() / "lib" / f"python{minor}" / "site-packages"
+    site = _site(path, minor)
     libraries = ":".join(str(site / one) for one in release.library_dirs)
     return {**_ISOLATED, "LD_LIBRARY_PATH": libraries}
 
@@ -219,7 +235,7 @@ def _environment(
     uv: Uv,
     work: Path,
     catalogue: Catalogue,
-    plan: _Plan,
+    plan: Way,
     path: Path,
     facts: dict[str, str],
     *,
@@ -234,7 +250,7 @@ def _environment(
         target=uv.target,
         python=python,
         deps=laid.absolute(),
-        env=_variables(path, minor, plan.release),
+        env=variables(path, minor, plan.release),
         fingerprint=facts["fingerprint"],
         cached=cached,
     )

@@ -35,3 +35,40 @@ def test_every_documented_refusal_names_its_reason() -> None:
 def test_what_the_rules_say(flavour: str, built: str, run: str, outcome: str) -> None:
     """All parts of a version count, and versions compare as numbers."""
     assert expect(flavour, built, run).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("runtime", "variant", "built", "run", "rule"),
+    [
+        ("tensorrt_lean", "plain", "8.6.0", "8.6.0", "trt-lean-needs-version-compatible"),
+        ("tensorrt_lean", "vc", "8.6.0", "8.6.0", "trt-vc-same-version"),
+        ("tensorrt_lean", "vc", "10.15.1.29", "10.16.1.11", "trt-vc-forward-same-major"),
+        ("tensorrt_lean", "vc", "8.6.0", "10.16.1.11", "trt-vc-across-majors"),
+        ("tensorrt_dispatch", "vc", "8.6.0", "11.4.0.106", "trt-vc-8-not-on-11"),
+        ("tensorrt", "vc", "10.16.1.11", "10.15.1.29", "trt-vc-backward"),
+        (
+            "tensorrt_dispatch",
+            "vc-lean-excluded",
+            "8.6.0",
+            "8.6.0",
+            "trt-dispatch-needs-lean-inside",
+        ),
+        ("tensorrt", "hc-ampere-plus", "8.5.3.1", "8.6.0", "trt-plain-engine-elsewhere"),
+        ("tensorrt", "vc", "8.5.3.1", "8.6.0", "no-rule"),
+    ],
+)
+def test_which_rule_speaks_of_full_lean_and_dispatch(
+    runtime: str, variant: str, built: str, run: str, rule: str
+) -> None:
+    """Variant, runtime flavour and the step between majors decide."""
+    found = expect("tensorrt", built, run, runtime_flavour=runtime, variant=variant)
+
+    assert found.rule == rule
+
+
+def test_a_contradiction_between_official_texts_is_told() -> None:
+    """The newest support matrix and those before it differ on 8 to 10 and 10 to 11."""
+    found = expect("tensorrt", "10.16.1.11", "11.0.0.114", variant="vc")
+
+    assert found.outcome == "must-load"
+    assert "11.3.0" in found.contradicted_by

@@ -2,7 +2,7 @@
 
 import abc
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 
@@ -11,13 +11,22 @@ Profile = Mapping[str, Mapping[str, List[int]]]  # input -> {"min" | "opt" | "ma
 
 
 class Request(NamedTuple):
-    """What to build: a typed ONNX file, its optimization profile and the flags by name."""
+    """What to build: a typed ONNX file, its optimization profile and the builder's settings.
+
+    `calibration` is an ``.npz`` of inputs, `calibration_cache` and `timing_cache` files that a
+    later build of the same version on the same GPU reads again; "" means none.
+    """
 
     onnx: str
     precision: str
     typing: str
     variant: str
     profile: Profile
+    workspace_bytes: int = 0
+    optimization_level: Optional[int] = None
+    timing_cache: str = ""
+    calibration: str = ""
+    calibration_cache: str = ""
 
 
 class Build(NamedTuple):
@@ -80,8 +89,15 @@ class Adapter(abc.ABC):
         """
 
     @abc.abstractmethod
-    def load(self, path: str, log: Callable[[str], None]) -> Tuple[Engine, float]:
+    def load(
+        self, path: str, log: Callable[[str], None], trusted: bool = False
+    ) -> Tuple[Engine, float]:
         """Load an engine file whose digest was checked; return it and the seconds taken.
+
+        Args:
+            path: the engine file.
+            log: receives every message of the runtime.
+            trusted: this run built the engine, so host code inside it may be run.
 
         Raises:
             Outcome: refused, or not to be tried on this machine.

@@ -103,7 +103,9 @@ class OnnxRuntimeAdapter(Adapter):
                 data = stream.read()
         return Build(data, {"build_s": seconds}, {"flags": ["ORT_ENABLE_ALL"]})
 
-    def load(self, path: str, log: Callable[[str], None]) -> Tuple[Engine, float]:
+    def load(
+        self, path: str, log: Callable[[str], None], trusted: bool = False
+    ) -> Tuple[Engine, float]:
         """Open a session on an ORT-format file."""
         options = _options()
         options.add_session_config_entry("session.load_model_format", "ORT")

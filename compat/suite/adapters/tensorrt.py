@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 from ..cuda import Cuda
 from ..driver import Driver, probe
 from ..outcome import Failed, NotRun, Refused, Unsupported
+from ..refusals import classify
 from .base import Adapter, Build, Engine, Request
 from .trt_build import build_engine
 from .trt_engine import PlanEngine
@@ -56,33 +57,37 @@ class TensorRtAdapter(Adapter):
         if self.flavour != "tensorrt_rtx":
             self.require_device()
         try:
-            return build_engine(self._trt, request, log)
+            return build_engine(self._trt, request, log, self._cuda)
         except Failed as failure:
             # TensorRT-RTX 1.4 asks for the GPU to build int8, though its builder needs none else.
             if self._driver.problem and "Cuda Runtime" in failure.message:
                 raise NotRun("no-cuda-driver", "this build needs a GPU: " + failure.message)
             raise
 
-    def load(self, path: str, log: Callable[[str], None]) -> Tuple[Engine, float]:
-        """Deserialize an engine."""
+    def load(
+        self, path: str, log: Callable[[str], None], trusted: bool = False
+    ) -> Tuple[Engine, float]:
+        """Deserialize an engine; a trusted one may run the host code that it carries."""
         assert self._cuda is not None, "require_device comes first"
         logger = make_logger(self._trt, log)
         runtime = self._trt.Runtime(logger)
+        if trusted and hasattr(runtime, "engine_host_code_allowed"):
+            runtime.engine_host_code_allowed = True
         with open(path, "rb") as stream:
             data = stream.read()
         start = time.perf_counter()
         engine = runtime.deserialize_cuda_engine(data)
         seconds = time.perf_counter() - start
         if engine is None:
-            raise Refused(_refusal(self._trt, runtime, data), logger.first_error())
+            raise Refused(_refusal(self._trt, runtime, data, logger), logger.first_error())
         return PlanEngine(self._trt, self._cuda, engine), seconds
 
 
-def _refusal(trt: Any, runtime: Any, data: bytes) -> str:
-    """Name why an engine was refused, from TensorRT-RTX's own validity diagnostics."""
+def _refusal(trt: Any, runtime: Any, data: bytes, logger: Any) -> str:
+    """Name why an engine was refused: by RTX's own diagnostics, else by the words of the log."""
     if has(trt, "EngineInvalidityDiagnostics"):
         _, diagnostics = runtime.get_engine_validity(data[: runtime.engine_header_size])
         for member in trt.EngineInvalidityDiagnostics.__members__.values():
             if int(diagnostics) & int(member):
                 return str(member.name).lower().replace("_", "-")
-    return "unclassified"
+    return classify(text for _, text in logger.messages)

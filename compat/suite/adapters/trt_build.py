@@ -1,27 +1,49 @@
 """Parse, configure and build: one code path for TensorRT-RTX and TensorRT 8.5 to 11."""
 
+import os
 import time
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List, Optional
 
+from ..cuda import Cuda
 from ..outcome import Failed, Refused, Unsupported
 from .base import Build, Request
 from .layers import layer_types, precision_is_there
+from .trt_calibrator import make_calibrator
 from .trt_module import has, make_logger
 
-# Weak typing: what a precision asks of the builder (TensorRT <= 10).
-_WEAK_FLAGS = {
-    "fp32": (),
-    "tf32": ("TF32",),
-    "fp16": ("FP16",),
-    "bf16": ("BF16",),
-    "int8": ("INT8",),
-    "fp8": ("FP8",),
+# Weak typing: what a precision asks of the builder (TensorRT <= 10). Beside int8, fp16 is allowed
+# too, as `trtexec --int8 --fp16` does: alone it would leave every other layer in fp32.
+_WEAK_FLAGS: Dict[str, List[str]] = {
+    "fp32": [],
+    "tf32": ["TF32"],
+    "fp16": ["FP16"],
+    "bf16": ["BF16"],
+    "int8": ["INT8", "FP16"],
+    "int8-calibrated": ["INT8", "FP16"],
+    "fp8": ["FP8", "FP16"],
 }
 _STRONG = ("fp32", "tf32", "fp16", "bf16", "int8", "fp8")
+_VARIANT_FLAGS: Dict[str, List[str]] = {
+    "plain": [],
+    "vc": ["VERSION_COMPATIBLE"],
+    "vc-lean-excluded": ["VERSION_COMPATIBLE", "EXCLUDE_LEAN_RUNTIME"],
+    "hc-ampere-plus": [],
+    "hc-same-cc": [],
+    "stripped": ["STRIP_PLAN"],
+}
+_HARDWARE_LEVELS = {"hc-ampere-plus": "AMPERE_PLUS", "hc-same-cc": "SAME_COMPUTE_CAPABILITY"}
 
 
-def build_engine(trt: Any, request: Request, log: Callable[[str], None]) -> Build:
+def build_engine(
+    trt: Any, request: Request, log: Callable[[str], None], cuda: Optional[Cuda]
+) -> Build:
     """Build an engine from a typed ONNX file.
+
+    Args:
+        trt: the module, any version.
+        request: what to build.
+        log: receives every message of parser and builder.
+        cuda: the device, None where a TensorRT-RTX engine is built without one.
 
     Raises:
         Unsupported: this version cannot express the precision, typing or variant.
@@ -33,17 +55,17 @@ def build_engine(trt: Any, request: Request, log: Callable[[str], None]) -> Buil
     builder = trt.Builder(logger)
     network = builder.create_network(_network_flags(trt, request))
     start = time.perf_counter()
-    _parse(trt.OnnxParser(network, logger), request.onnx)
+    parser = trt.OnnxParser(network, logger)
+    _parse(parser, request.onnx)
     parsed = time.perf_counter()
     parser_messages = logger.worth_reading()
     config = builder.create_builder_config()
-    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
-    # TF32 is on by default in every release, and an fp32 engine with it is not fp32.
-    if request.precision == "fp32" and has(trt, "BuilderFlag.TF32"):
-        config.clear_flag(trt.BuilderFlag.TF32)
-    for name in flags:
-        config.set_flag(getattr(trt.BuilderFlag, name))
+    _configure(trt, config, request, flags)
     _add_profile(builder, config, network, request)
+    if request.precision == "int8-calibrated":
+        assert cuda is not None
+        config.int8_calibrator = make_calibrator(trt, cuda, request)
+    cache = _use_timing_cache(config, request)
     plan = builder.build_serialized_network(network, config)
     built = time.perf_counter()
     if plan is None:
@@ -54,23 +76,34 @@ def build_engine(trt: Any, request: Request, log: Callable[[str], None]) -> Buil
             "precision-not-applied",
             "asked for %s, the engine's layers are %s" % (request.precision, counts),
         )
-    named = flags + (["STRONGLY_TYPED"] if request.typing == "strong" else [])
     return Build(
         memoryview(plan).cast("B"),
         {"parse_s": parsed - start, "build_s": built - parsed, "layers": network.num_layers},
         {
-            "flags": named,
+            "flags": flags + (["STRONGLY_TYPED"] if request.typing == "strong" else []),
             "layer_types": counts,
             "parser_messages": parser_messages,
             "builder_messages": logger.worth_reading()[len(parser_messages) :],
+            "timing_cache": _keep_timing_cache(config, request, cache),
         },
     )
 
 
 def _flags(trt: Any, request: Request) -> List[str]:
     """Return the builder flags of a request, by name."""
-    if request.variant != "plain":
-        raise Unsupported("variant", "this adapter has no variant %r yet" % request.variant)
+    names = _precision_flags(trt, request) + _VARIANT_FLAGS[request.variant]
+    for name in names:
+        if not has(trt, "BuilderFlag." + name):
+            raise Unsupported(
+                "flag", "TensorRT %s has no builder flag %s" % (trt.__version__, name)
+            )
+    level = _HARDWARE_LEVELS.get(request.variant)
+    if level and not has(trt, "HardwareCompatibilityLevel." + level):
+        raise Unsupported("flag", "TensorRT %s has no hardware level %s" % (trt.__version__, level))
+    return names
+
+
+def _precision_flags(trt: Any, request: Request) -> List[str]:
     if request.typing == "strong":
         if not has(trt, "NetworkDefinitionCreationFlag.STRONGLY_TYPED"):
             raise Unsupported("typing", "TensorRT %s has no strong typing" % trt.__version__)
@@ -79,13 +112,7 @@ def _flags(trt: Any, request: Request) -> List[str]:
         return ["TF32"] if request.precision == "tf32" else []
     if request.precision not in _WEAK_FLAGS:
         raise Unsupported("precision", "%s cannot be weakly typed" % request.precision)
-    names = list(_WEAK_FLAGS[request.precision])
-    missing = [name for name in names if not has(trt, "BuilderFlag." + name)]
-    if missing:
-        raise Unsupported(
-            "precision", "TensorRT %s has no builder flag %s" % (trt.__version__, missing[0])
-        )
-    return names
+    return list(_WEAK_FLAGS[request.precision])
 
 
 def _network_flags(trt: Any, request: Request) -> int:
@@ -97,6 +124,52 @@ def _network_flags(trt: Any, request: Request) -> int:
     for name in names:
         bits |= 1 << int(getattr(trt.NetworkDefinitionCreationFlag, name))
     return bits
+
+
+def _configure(trt: Any, config: Any, request: Request, flags: List[str]) -> None:
+    """Set flags, hardware level, workspace and optimization level."""
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    # TF32 is on by default in every release, and an fp32 engine with it is not fp32.
+    if request.precision == "fp32" and has(trt, "BuilderFlag.TF32"):
+        config.clear_flag(trt.BuilderFlag.TF32)
+    for name in flags:
+        config.set_flag(getattr(trt.BuilderFlag, name))
+    if request.variant in _HARDWARE_LEVELS:
+        level = _HARDWARE_LEVELS[request.variant]
+        config.hardware_compatibility_level = getattr(trt.HardwareCompatibilityLevel, level)
+    if request.workspace_bytes:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request.workspace_bytes)
+    if request.optimization_level is not None and hasattr(config, "builder_optimization_level"):
+        config.builder_optimization_level = request.optimization_level
+    if has(trt, "TacticSource.CUDNN"):
+        # libcudnn.so.8 is a shim that opens its large parts on first use; targets made from wheels
+        # carry the shim alone, and no release after 8.x uses cuDNN tactics by default.
+        kept = config.get_tactic_sources() & ~(1 << int(trt.TacticSource.CUDNN))
+        config.set_tactic_sources(kept)
+
+
+def _use_timing_cache(config: Any, request: Request) -> Any:
+    """Give the builder the cache of an earlier build of the same version on the same GPU."""
+    if not request.timing_cache:
+        return None
+    data = b""
+    if os.path.exists(request.timing_cache):
+        with open(request.timing_cache, "rb") as stream:
+            data = stream.read()
+    cache = config.create_timing_cache(data)
+    config.set_timing_cache(cache, False)
+    return cache
+
+
+def _keep_timing_cache(config: Any, request: Request, cache: Any) -> Optional[int]:
+    """Write the cache back and return its bytes; None where none is used."""
+    if cache is None:
+        return None
+    data = bytes(config.get_timing_cache().serialize())
+    with open(request.timing_cache + ".part", "wb") as stream:
+        stream.write(data)
+    os.replace(request.timing_cache + ".part", request.timing_cache)
+    return len(data)
 
 
 def _parse(parser: Any, path: str) -> None:
@@ -133,3 +206,5 @@ def _add_profile(builder: Any, config: Any, network: Any, request: Request) -> N
         profile.set_shape(tensor.name, ranges["min"], ranges["opt"], ranges["max"])
     if config.add_optimization_profile(profile) < 0:
         raise Refused("profile-wrong", "the builder refused the profile %r" % (request.profile,))
+    if request.precision == "int8-calibrated":
+        config.set_calibration_profile(profile)
