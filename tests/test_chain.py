@@ -6,14 +6,15 @@ import json
 import shutil
 import signal
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import onnx
+import pandas as pd
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from compat.suite.driver import probe
 from tests.chain import MATRIX, Chain, signal_suite
@@ -106,15 +107,13 @@ def test_an_engine_states_its_types_and_its_model(ran: tuple[Chain, int, str]) -
 
 
 def test_a_second_run_repeats_nothing(chain: Chain) -> None:
-    """An unchanged matrix is answered from the records, in seconds."""
+    """An unchanged matrix is answered from the records; benchmarks/harness.py says how fast."""
     before = chain.records()
-    start = time.monotonic()
 
     code, text = chain.run()
 
     assert code == 0, text
     assert chain.records() == before
-    assert time.monotonic() - start < 15
 
 
 def test_a_warm_cache_needs_no_network(chain: Chain) -> None:
@@ -239,6 +238,90 @@ def test_an_op_that_the_parser_refuses_is_named(chain: Chain) -> None:
     assert "find_objects" in built["rtx-1.7"]["message"]
     assert built["ort-1.31"]["status"] == "ok"
     assert code in (0, 1)
+
+
+def _matmul(path: Path, seed: int) -> None:
+    """Write a user's own ONNX whose batch axis is called N."""
+    weights = np.random.default_rng(seed).standard_normal((8, 12)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], name="fc")],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 8])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 12])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+
+
+def test_a_model_that_changes_and_changes_back(chain: Chain) -> None:
+    """Records of the first form stand again, with the files that belong to them.
+
+    The model's only axis is called N: everything, latency included, works with that name too.
+    """
+    text = MATRIX.replace("builtin:clip-vit-b32-text", "mine.onnx")
+    text = text.replace("batch = [1, 2, 4]", "N = [1, 2, 4]")
+    chain.config.write_text(text, encoding="utf-8")
+    chain.forget_records()
+    narrow = ("--precisions", "fp32", "--targets", "ort-1.30,ort-1.31")
+    counts = []
+    for seed in (1, 2, 1):
+        _matmul(chain.home / "mine.onnx", seed)
+        code, said = chain.run(*narrow)
+        assert code == 0, said
+        table = pd.read_parquet(chain.out / "results.parquet")
+        accuracy = table[table["check"] == "accuracy"]
+        assert (accuracy["golden_cosine"] > 0.9999).all()
+        assert set(table[table["check"] == "latency"]["status"]) == {"ok"}
+        counts.append(len(chain.records()))
+
+    assert counts[1] == 2 * counts[0]
+    assert counts[2] == counts[1]
+
+
+def test_an_engine_changed_by_hand_is_built_again(chain: Chain) -> None:
+    """Its record speaks of another file now."""
+    build = next(r for r in chain.records() if r["check"] == "build" and "ort" in r["runtime"])
+    engine = chain.work / build["files"]["engine"]
+    engine.write_bytes(engine.read_bytes()[:-1] + b"?")
+
+    code, said = chain.run()
+
+    again = [r for r in chain.records() if r["item"] == build["item"]]
+    assert code == 0, said
+    assert len(again) == 2
+    assert again[-1]["status"] == "ok"
+
+
+def test_a_full_disk_in_the_work_folder_is_not_the_engines_fault(chain: Chain) -> None:
+    """The cell is not run, nothing is blocked, and the next run does it."""
+    small = chain.work / "outputs"
+    kept = small.rename(chain.work / "outputs.kept")
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(small)],
+        capture_output=True,
+        check=False,
+    )
+    chain.forget_records()
+    try:
+        if mounted.returncode:
+            pytest.skip("needs the right to mount a small file system")
+        _, said = chain.run("--precisions", "fp32", "--targets", "ort-1.30,ort-1.31")
+    finally:
+        subprocess.run(["umount", str(small)], check=False, capture_output=True)
+        small.rmdir()
+        kept.rename(small)
+
+    full = [r for r in chain.records() if r["reason"] == "disk-full"]
+    assert full, said
+    assert {r["status"] for r in full} == {"not-run"}
+    assert chain.verdict()["upgrades"][0]["verdict"] != "blocked"
+
+    code, said = chain.run("--precisions", "fp32", "--targets", "ort-1.30,ort-1.31")
+
+    assert code == 0, said
+    assert chain.verdict()["counts"].get("not-run", 0) == 0
 
 
 @pytest.mark.parametrize(

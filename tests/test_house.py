@@ -13,7 +13,7 @@ PACKAGE = ROOT / "compat"
 # Lowest first; each set may import itself and what stands before it.
 FLOORS = (
     {"suite"},
-    {"errors"},
+    {"errors", "prepared"},
     {"engine"},
     {"config", "records"},
     {"matrix"},
@@ -22,6 +22,7 @@ FLOORS = (
     {"report"},
     {"settings", "conductor"},
     {"workflow"},
+    {"bundle"},
     {"commands", "cli", "__main__"},
 )
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -13,7 +13,7 @@ from typing import Any
 
 from compat.analysis import collector
 from compat.analysis.evidence import Evidence, gather
-from compat.analysis.frame import build_rounds, build_table
+from compat.analysis.frame import build_table
 from compat.analysis.gate import decide
 from compat.analysis.observations import Observation
 from compat.analysis.results import (
@@ -55,7 +55,6 @@ def _results(evidence: Evidence) -> Results:
     return Results(
         plan=plan,
         table=build_table(evidence, judgements),
-        rounds=build_rounds(observations.values()),
         upgrades=upgrades,
         counts=_counts(observations.values(), judgements, ran),
         gate=decide(plan, upgrades, judgements, ran=ran),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
 from compat.analysis import latency
 from compat.analysis.latency import Interval
 from compat.analysis.observations import Observation
 
 ALPHA = 0.05
+#: How far apart in time the two sides of a round may begin. A pair cancels only what both sides
+#: shared; clocks, temperature and neighbours of a machine settle within minutes, so a quarter of
+#: an hour is a round that was interrupted, or one of another day.
+CLOSE_S: Final = 15 * 60
 
 LatencyWord = Literal["holds", "slower", "inconclusive", "not-judged"]
 _CLOCKS = {"cuda-event": "gpu", "host": "host"}
@@ -29,6 +34,7 @@ class LatencyVerdict:
 @dataclass(frozen=True, slots=True)
 class _Side:
     medians: Mapping[int, float]
+    started: Mapping[int, str]
     variation: float | None
     clock: str
     throttled: bool
@@ -60,6 +66,7 @@ def _side(item: Observation) -> _Side:
     facts = [r.get("facts") or {} for r in rounds.values()]
     return _Side(
         {n: float(r["numbers"]["median_s"]) for n, r in rounds.items()},
+        {n: str(r.get("started", "")) for n, r in rounds.items()},
         latency.variation(
             [float(n.get("mean_s") or 0) for n in numbers],
             [float(n.get("std_s") or 0) for n in numbers],
@@ -79,7 +86,7 @@ def _word(
 ) -> tuple[LatencyWord, str]:
     if not plan["gate"].get("judge-latency", True):
         return "not-judged", "latency is not judged in a quick run"
-    unclear = _unstable(plan, sides) or _too_little(interval, floor, band)
+    unclear = _apart(sides) or _unstable(plan, sides) or _too_little(interval, floor, band)
     if unclear or interval is None:
         return "inconclusive", unclear
     ratio = f"\N{MULTIPLICATION SIGN}{interval.ratio:.3f} of the current version"
@@ -106,6 +113,28 @@ def _too_little(interval: Interval | None, floor: float | None, band: float) -> 
         shown = "unknown" if floor is None else percent(floor)
         return f"noise floor {shown} is wider than the {percent(band)} allowed"
     return ""
+
+
+def _apart(sides: tuple[_Side, _Side]) -> str:
+    """Rounds that were not measured side by side are no pairs, whatever their numbers say."""
+    candidate, current = sides
+    for number in candidate.started.keys() & current.started.keys():
+        a, b = candidate.started[number], current.started[number]
+        if not _close(a, b):
+            return "measured at different times (not interleaved)"
+    return ""
+
+
+def _close(a: str, b: str) -> bool:
+    """Whether two rounds began close enough; without both times nothing shows it."""
+    if a == b:
+        return bool(a)
+    try:
+        one, other = (datetime.fromisoformat(text) for text in (a, b))
+    except ValueError:
+        return False
+    one, other = (t if t.tzinfo else t.replace(tzinfo=UTC) for t in (one, other))
+    return abs((one - other).total_seconds()) <= CLOSE_S
 
 
 def _unstable(plan: Mapping[str, Any], sides: tuple[_Side, _Side]) -> str:

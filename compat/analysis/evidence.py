@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compat.analysis import outputs
+from compat.analysis import outputs, predictions
 from compat.analysis.comparison import LatencyVerdict, compare_all
 from compat.analysis.drift import Metrics
-from compat.analysis.judgement import judge
+from compat.analysis.judgement import beyond_current, judge, label_limit
+from compat.analysis.labels import worse_than_current
 from compat.analysis.observations import Observation, Observations, Record, observe
+from compat.analysis.predictions import Labelled
 from compat.analysis.results import Judgement
 
 
@@ -24,6 +26,7 @@ class Evidence:
     drift: outputs.Drift
     latency: Mapping[tuple[str, str], LatencyVerdict]
     references: Mapping[str, tuple[Observation, ...]]
+    labelled: Labelled
 
     def judge(self, item: Observation, reference: Observation | None) -> Judgement:
         """Judge an item against one current item (or, with None, on its own)."""
@@ -34,12 +37,22 @@ class Evidence:
             self.drift.golden.get(item.id),
             self.drift.current.get(pair),
             self.latency.get(pair),
+            (self.labelled.golden.get(item.id), self.labelled.current.get(pair)),
         )
 
     def primary(self, item: Observation) -> Observation | None:
         """The current item that the table compares with: that of the first upgrade in the plan."""
         found = self.references.get(item.id, ())
         return found[0] if found else None
+
+    def worsened(self, item: Observation, reference: Observation) -> bool:
+        """Whether an item is beyond its limits from the current version, whatever golden says."""
+        pair = (item.id, reference.id)
+        if item.check == predictions.CHECK:
+            limit = label_limit(self.plan, item)
+            return worse_than_current(self.labelled.current.get(pair), limit)
+        moved = self.drift.current.get(pair)
+        return moved is not None and beyond_current(self.plan, item, moved)
 
     def moved(self, item: Observation, reference: Observation) -> Metrics | None:
         """Metrics of an item against that of the current version."""
@@ -63,7 +76,8 @@ def gather(
         if seen.by_id[item].check == "latency"
         for reference in found
     ]
-    return Evidence(plan, seen, drift, compare_all(plan, pairs), references)
+    labelled = predictions.measure(plan, seen, references, work=work)
+    return Evidence(plan, seen, drift, compare_all(plan, pairs), references, labelled)
 
 
 def _references(plan: Mapping[str, Any], seen: Observations) -> dict[str, tuple[Observation, ...]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from compat.analysis import drift
+from compat.analysis import drift, labels, predictions
 from compat.analysis.evidence import Evidence
 from compat.analysis.observations import Observation
 from compat.analysis.results import Judgement
@@ -25,17 +25,18 @@ LATENCY_NUMBERS = (
     "n",
     "throughput_per_s",
 )
+_LOST = ("items", "lost", "gained", "loss", "loss_low", "loss_high", "loss_p")
 _COMPARED = ("ratio", "ratio_low", "ratio_high", "ratio_p", "floor")
 
 
-def repeat_command(plan: Mapping[str, Any], item: str) -> str:
-    """The command that runs one item of this plan again."""
+def repeat_command(plan: Mapping[str, Any]) -> str:
+    """The command that runs one item of this plan again, up to the item's id."""
     words = ["nox", "-s", "compat", "--"]
     if plan["config"]["path"] != "compat.toml":
         words += ["--config", plan["config"]["path"]]
     if plan["quick"]:
         words.append("--quick")
-    return shlex.join([*words, "--item", item])
+    return shlex.join([*words, "--item"])
 
 
 def build_table(evidence: Evidence, judgements: Mapping[str, Judgement]) -> pd.DataFrame:
@@ -44,29 +45,13 @@ def build_table(evidence: Evidence, judgements: Mapping[str, Judgement]) -> pd.D
     targets = {t["name"]: t for t in evidence.plan["targets"]}
     columns: dict[str, Any] = _coordinates(observations, targets)
     columns |= _judged(observations, judgements)
-    columns["repeat"] = [repeat_command(evidence.plan, o.id) for o in observations]
+    repeat = repeat_command(evidence.plan)
+    columns["repeat"] = [f"{repeat} {shlex.quote(o.id)}" for o in observations]
     columns |= _numbers(observations)
     columns |= _drift(evidence, observations)
+    columns |= _labelled(evidence, observations)
     columns |= _latency(evidence, observations)
     return pd.DataFrame(columns)
-
-
-def build_rounds(observations: Iterable[Observation]) -> pd.DataFrame:
-    """One row per latency round that was measured."""
-    rows = [
-        {
-            "item": o.id,
-            "round": number,
-            **{n: record["numbers"].get(n) for n in LATENCY_NUMBERS},
-            "clock": (record.get("facts") or {}).get("clock", "host"),
-            "throttled": bool((record.get("facts") or {}).get("throttled")),
-            "started": record.get("started", ""),
-        }
-        for o in observations
-        for number, record in o.rounds.items()
-    ]
-    names = ["item", "round", *LATENCY_NUMBERS, "clock", "throttled", "started"]
-    return pd.DataFrame(rows, columns=names)
 
 
 def _coordinates(
@@ -76,8 +61,8 @@ def _coordinates(
     columns: dict[str, Any] = {"item": [o.id for o in observations]}
     columns |= {n: [o.item[n] for o in observations] for n in names}
     for side in ("builder", "runtime"):
-        for fact in ("version", "flavour", "role"):
-            columns[f"{side}_{fact}"] = [targets[o.item[side]][fact] for o in observations]
+        own = [targets[o.item[side]] for o in observations]
+        columns |= {f"{side}_{n}": [t[n] for t in own] for n in ("version", "flavour", "role")}
     columns["point"] = [o.item.get("point") or "" for o in observations]
     columns["batch"] = np.array([_float(o.item.get("batch")) for o in observations])
     return columns
@@ -89,6 +74,7 @@ def _judged(observations: list[Observation], judgements: Mapping[str, Judgement]
     records = [o.record or {} for o in observations]
     return {
         "status": [o.status for o in observations],
+        "ran": [o.ran for o in observations],
         "reason": [o.reason for o in observations],
         "message": [o.message for o in observations],
         "expected": [e.get("outcome", "") for e in expectations],
@@ -152,6 +138,35 @@ def _drift(evidence: Evidence, observations: list[Observation]) -> dict[str, Any
             for name, value in (metrics or {}).items():
                 columns[f"{side}_{name}"][row] = value
     return {"reference": references, **columns}
+
+
+def _labelled(evidence: Evidence, observations: list[Observation]) -> dict[str, Any]:
+    """Columns of the labelled checks: the share with its interval, and what was lost to whom."""
+    rows = len(observations)
+    columns = {name: np.full(rows, np.nan) for name in ("top1", "top1_low", "top1_high")}
+    for side in ("golden", "current"):
+        columns |= {f"{side}_{name}": np.full(rows, np.nan) for name in _LOST}
+    for row, observation in enumerate(observations):
+        if observation.check != predictions.CHECK:
+            continue
+        numbers = (observation.record or {}).get("numbers") or {}
+        if not numbers.get("n"):
+            continue
+        right, items = int(numbers["correct"]), int(numbers["n"])
+        columns["top1"][row] = right / items
+        columns["top1_low"][row], columns["top1_high"][row] = labels.wilson(right, items)
+        reference = evidence.primary(observation)
+        pair = (observation.id, reference.id) if reference else ("", "")
+        for side, found in (
+            ("golden", evidence.labelled.golden.get(observation.id)),
+            ("current", evidence.labelled.current.get(pair)),
+        ):
+            if found is not None:
+                low, high = found.interval
+                values = (found.items, found.lost, found.gained, found.loss, low, high, found.p)
+                for name, value in zip(_LOST, values, strict=True):
+                    columns[f"{side}_{name}"][row] = value
+    return dict(columns)
 
 
 def _latency(evidence: Evidence, observations: list[Observation]) -> dict[str, Any]:

@@ -1,11 +1,20 @@
-"""The decision for CI: blocked stops, missing evidence stops unless the plan allows it."""
+"""The decision for CI: blocked stops, missing evidence stops unless the plan allows it.
+
+Whatever the plan allows, the gate holds only over something that was judged: with no upgrade
+``safe`` or ``rebuild`` there is not enough evidence. A quick run is the one exception. Its plan
+does not judge latency, so an upgrade of which all else held passes where an inconclusive upgrade
+may pass, and the words say that nothing failed, not that the gate holds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from compat.analysis.results import GateDecision, Judgement, UpgradeVerdict
+
+NOT_JUDGED: Final = "latency-not-judged"
 
 
 def decide(
@@ -19,35 +28,64 @@ def decide(
     if ran == 0:
         return GateDecision("inconclusive", 4, ("nothing ran",))
     if not upgrades:
-        return _without_upgrades(judgements)
+        return _without_upgrades(plan, judgements)
+    allowed = tuple(_said(u) for u in upgrades if _policy(plan, u.verdict) == "allow")
     blocked = [u for u in upgrades if u.verdict == "blocked"]
     if blocked:
-        return GateDecision("fail", 1, tuple(map(_said, blocked)), _allowed(plan, upgrades))
-    if all(u.verdict == "not-run" for u in upgrades):
-        return GateDecision("inconclusive", 4, ("no upgrade could be run",))
-    stopped = [u for u in upgrades if _policy(plan, u) == "stop"]
+        return GateDecision("fail", 1, tuple(map(_said, blocked)), allowed)
+    stopped = [u for u in upgrades if _policy(plan, u.verdict) == "stop"]
     if stopped:
-        return GateDecision("inconclusive", 4, tuple(map(_said, stopped)), _allowed(plan, upgrades))
+        return GateDecision("inconclusive", 4, tuple(map(_said, stopped)), allowed)
+    return _passing(plan, upgrades, allowed)
+
+
+def _passing(
+    plan: Mapping[str, Any], upgrades: Sequence[UpgradeVerdict], allowed: tuple[str, ...]
+) -> GateDecision:
+    """Nothing stops: pass only over something that was judged."""
     held = [u for u in upgrades if u.verdict in ("safe", "rebuild")]
-    return GateDecision("pass", 0, tuple(map(_passed, held)), _allowed(plan, upgrades))
+    if held:
+        return GateDecision("pass", 0, tuple(map(_passed, held)), allowed)
+    if any(_held_but_latency(plan, u) for u in upgrades):
+        reason = "nothing failed; latency was not judged (quick run)"
+        return GateDecision("pass", 0, (reason,), allowed, held=False)
+    reasons = ("no upgrade could be judged", *map(_said, upgrades))
+    return GateDecision("inconclusive", 4, reasons)
 
 
-def _without_upgrades(judgements: Mapping[str, Judgement]) -> GateDecision:
+def _held_but_latency(plan: Mapping[str, Any], upgrade: UpgradeVerdict) -> bool:
+    """Whether everything that a quick run judges was judged, and held."""
+    if plan["gate"].get("judge-latency", True) or upgrade.verdict != "inconclusive":
+        return False
+    return {r.code for r in upgrade.reasons if r.weight in ("blocks", "gap")} == {NOT_JUDGED}
+
+
+def _without_upgrades(plan: Mapping[str, Any], judgements: Mapping[str, Judgement]) -> GateDecision:
+    """Nothing to upgrade: single items decide, by the same policy."""
     failed = sorted(i for i, j in judgements.items() if j.verdict == "fail")
     if failed:
         more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         return GateDecision("fail", 1, (f"{failed[0]}{more} failed",))
-    return GateDecision("pass", 0, ("the plan has no upgrade; no item failed",))
+    counts = Counter(j.verdict for j in judgements.values())
+    open_ = [(word, counts[word]) for word in ("inconclusive", "not-run") if counts[word]]
+    allowed = tuple(_counted(w, n) for w, n in open_ if _policy(plan, w) == "allow")
+    if not counts["pass"]:
+        return GateDecision("inconclusive", 4, ("no upgrade to judge, and no item held",), allowed)
+    stopped = tuple(_counted(w, n) for w, n in open_ if _policy(plan, w) == "stop")
+    if stopped:
+        return GateDecision("inconclusive", 4, stopped, allowed)
+    reason = "the plan has no upgrade to judge; no item failed"
+    return GateDecision("pass", 0, (reason,), allowed, held=False)
 
 
-def _policy(plan: Mapping[str, Any], upgrade: UpgradeVerdict) -> str:
-    if upgrade.verdict not in ("inconclusive", "not-run"):
+def _counted(word: str, count: int) -> str:
+    return f"{count} item{'' if count == 1 else 's'} {word}"
+
+
+def _policy(plan: Mapping[str, Any], verdict: str) -> str:
+    if verdict not in ("inconclusive", "not-run"):
         return ""
-    return str(plan["gate"].get(upgrade.verdict, "stop"))
-
-
-def _allowed(plan: Mapping[str, Any], upgrades: Iterable[UpgradeVerdict]) -> tuple[str, ...]:
-    return tuple(_said(u) for u in upgrades if _policy(plan, u) == "allow")
+    return str(plan["gate"].get(verdict, "stop"))
 
 
 def _said(upgrade: UpgradeVerdict) -> str:
@@ -57,5 +95,7 @@ def _said(upgrade: UpgradeVerdict) -> str:
 
 def _passed(upgrade: UpgradeVerdict) -> str:
     if upgrade.verdict == "rebuild":
-        return f"{upgrade.name} is rebuild: engines must be rebuilt, and rebuilt they hold"
-    return f"{upgrade.name} is safe: existing engines load, accuracy and latency hold"
+        said = "engines must be rebuilt, and rebuilt they hold"
+    else:
+        said = "existing engines load, accuracy and latency hold"
+    return f"{upgrade.name} is {upgrade.verdict}: {said}{upgrade.coverage.gap_text}"

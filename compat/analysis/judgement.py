@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Any, Final
 
+from compat.analysis import labels
 from compat.analysis.comparison import LatencyVerdict
 from compat.analysis.drift import Metrics
+from compat.analysis.labels import Comparison
 from compat.analysis.observations import BROKEN, Observation
 from compat.analysis.results import Judgement
+
+LabelEvidence = tuple[Comparison | None, Comparison | None]
 
 #: Reason code of a refusal that a version rule foretells, unless the expectation names another.
 DOCUMENTED_REFUSAL: Final = "version-mismatch"
@@ -30,8 +34,12 @@ def judge(
     golden: Metrics | None,
     current: Metrics | None,
     latency: LatencyVerdict | None,
+    labelled: LabelEvidence = (None, None),
 ) -> Judgement:
-    """Judge one item; ``current`` and ``latency`` compare it with the current version, if any."""
+    """Judge one item; ``current`` and ``latency`` compare it with the current version, if any.
+
+    ``labelled`` compares a labelled check with the golden predictions and the current version.
+    """
     if item.status == "not-run":
         return Judgement("not-run", item.message, code=item.reason)
     if item.status == "unsupported":
@@ -45,6 +53,9 @@ def judge(
             found = _broken(item)
         case "accuracy":
             found = _accuracy(plan, item, golden, current)
+        case "top1":
+            numbers = (item.record or {}).get("numbers") or {}
+            found = labels.judge(numbers, label_limit(plan, item), *labelled)
         case "latency":
             found = _latency(latency)
         case _:
@@ -86,20 +97,37 @@ def _accuracy(
     """Judge against the golden outputs and the current version, by the same limits."""
     if golden is None:
         return Judgement("inconclusive", "no outputs to compare", code="no-outputs")
-    limits = plan["limits"]["accuracy"].get(item.item["model"], {}).get(item.item["precision"], {})
+    limits = _limits(plan, item)
     for metrics, against in ((golden, "golden fp32"), (current, "the current version")):
         if metrics is not None:
             broken = _beyond(metrics, limits, against)
             if broken is not None:
                 return broken
-    if not any(LIMITS[key][0] in golden for key, limit in limits.items() if limit is not None):
+    wanted = [key for key in LIMITS if limits.get(key) is not None]
+    if not wanted:
         return Judgement("inconclusive", "no limit is set for this precision", code="no-limit")
+    unmeasured = [key for key in wanted if LIMITS[key][0] not in golden]
+    if unmeasured:
+        text = f"{', '.join(unmeasured)} has a limit and cannot be measured on these outputs"
+        return Judgement("inconclusive", text, code="limit-not-measured")
     return Judgement("pass")
+
+
+def label_limit(plan: Mapping[str, Any], item: Observation) -> float | None:
+    """How much top-1 an item may lose; None where that is not judged."""
+    limit: float | None = _limits(plan, item).get(labels.LIMIT)
+    return limit
+
+
+def _limits(plan: Mapping[str, Any], item: Observation) -> Mapping[str, float | None]:
+    by_model: Mapping[str, Any] = plan["limits"]["accuracy"].get(item.item["model"], {})
+    found: Mapping[str, float | None] = by_model.get(item.item["precision"], {})
+    return found
 
 
 def beyond_current(plan: Mapping[str, Any], item: Observation, moved: Metrics) -> bool:
     """Whether an item lies beyond its limits from the current version, whatever the golden says."""
-    limits = plan["limits"]["accuracy"].get(item.item["model"], {}).get(item.item["precision"], {})
+    limits = _limits(plan, item)
     return _beyond(moved, limits, "the current version") is not None
 
 
@@ -113,9 +141,8 @@ def _beyond(metrics: Metrics, limits: Mapping[str, float | None], against: str) 
             return Judgement("fail", f"{count:.0f} {code.upper()} in the outputs", code=code)
     if metrics.get("constant"):
         return Judgement("fail", "constant output for different inputs", code="constant")
-    for key, limit in limits.items():
-        metric, minimum = LIMITS[key]
-        value = metrics.get(metric)
+    for key, (metric, minimum) in LIMITS.items():
+        value, limit = metrics.get(metric), limits.get(key)
         if value is None or limit is None:
             continue
         if isnan(value) or (value < limit if minimum else value > limit):

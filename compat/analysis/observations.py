@@ -32,16 +32,13 @@ class Observation:
     message: str
     record: Record | None
     rounds: Mapping[int, Record]
+    id: str = field(init=False)
+    check: str = field(init=False)
 
-    @property
-    def id(self) -> str:
-        """The item id."""
-        return str(self.item["id"])
-
-    @property
-    def check(self) -> str:
-        """build, rebuild, load, accuracy or latency."""
-        return str(self.item["check"])
+    def __post_init__(self) -> None:
+        """Take the two names that are asked for again and again out of the item."""
+        object.__setattr__(self, "id", self.item["id"])
+        object.__setattr__(self, "check", self.item["check"])
 
     @property
     def pair(self) -> Pair:
@@ -61,8 +58,19 @@ class Observation:
 
     @property
     def ran(self) -> bool:
-        """Whether the item was tried; ``unsupported`` was not."""
-        return self.status in RAN
+        """Whether the item was tried inside its target; ``unsupported`` was not."""
+        return self.status in RAN and self.seen_in_target
+
+    @property
+    def seen_in_target(self) -> bool:
+        """Whether a process of the target said it; the host alone knows no target facts."""
+        record = self.record or {}
+        return bool(record.get("target") or record.get("numbers"))
+
+    @property
+    def failed_on_host(self) -> bool:
+        """Whether its preparation failed before any target saw it: no version is to blame."""
+        return self.status == "failed" and not self.seen_in_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,7 @@ def _slim(record: Record, targets: dict[str, Any]) -> Record:
     Every parsed JSON line brings its own copies of all strings: for 100,000 records those are
     half of the memory.
     """
-    kept = {name: record[name] for name in _KEPT if record.get(name) not in (None, "", {})}
+    kept = {name: v for name in _KEPT if (v := record.get(name)) or v == 0}
     if "numbers" in kept:
         kept["numbers"] = {intern(name): value for name, value in kept["numbers"].items()}
     if "target" in kept:

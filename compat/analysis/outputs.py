@@ -22,6 +22,8 @@ from compat.analysis import drift
 from compat.analysis.drift import Array, Metrics
 from compat.analysis.observations import Observation, Observations
 
+Arrays = dict[str, Array]
+
 CACHE_SCHEMA = 1
 #: The fact of a record that names the item that its ``current_`` metrics are against.
 COMPARED_WITH = "compared_with"
@@ -72,11 +74,11 @@ class _Store:
 
     def _read(self, path: str) -> dict[str, Array] | None:
         if path not in self.arrays:
-            self.arrays[path] = _load((self.work or Path()) / path)
+            self.arrays[path] = load_arrays((self.work or Path()) / path)
         return self.arrays[path]
 
 
-def _load(path: Path) -> dict[str, Array] | None:
+def load_arrays(path: Path) -> Arrays | None:
     """Named arrays of an .npz; None if it is absent or broken (a process may die while writing)."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from compat.analysis.evidence import Evidence
-from compat.analysis.judgement import beyond_current
 from compat.analysis.observations import BROKEN, Observation, Pair
-from compat.analysis.results import NEEDS_RUN, Weight
+from compat.analysis.results import JUDGED, NEEDS_RUN, Weight
 
 State = Literal["holds", "broken", "missing"]
 CellWord = Literal["safe", "rebuild", "blocked", "inconclusive", "nothing-to-compare"]
@@ -20,6 +19,8 @@ Places = Sequence[Mapping[Pair, Observation]]
 
 _REFUSING = BROKEN | {"refused"}
 _NOT_BUILT = _REFUSING | {"unsupported"}
+#: The code of a cell that gives no verdict, because the current version does not work in it.
+NOT_COMPARED: Final = "not-compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,12 @@ def judge_cell(
         return built
     baseline = next((p.get((current, current)) for p in loads), None)
     if baseline is not None and baseline.status in _REFUSING:
-        text = f"{current} does not load its own engine: {baseline.message}"
-        return "nothing-to-compare", [Cause("note", "already-so", text, baseline)]
-    run = [p for p in places if _check(p) in NEEDS_RUN]
+        text = f"{current} does not load its own engine, so nothing was compared"
+        text = f"{text}: {baseline.message or baseline.status}"
+        if baseline.status in BROKEN:
+            return "inconclusive", [Cause("gap", "no-baseline", text, baseline)]
+        return "nothing-to-compare", [Cause("note", NOT_COMPARED, text, baseline)]
+    run = [p for p in places if _check(p) in JUDGED]
     kept, kept_causes = _walk(evidence, run, (current, candidate), current, "rebuild")
     rebuilt, rebuilt_causes = _walk(evidence, run, (candidate, candidate), current, "blocks")
     return _word(kept, rebuilt), [*rebuilt_causes, *kept_causes]
@@ -77,8 +81,12 @@ def _build_causes(
         return None
     said = after.message or after.status
     word: CellWord = "nothing-to-compare"
-    if before.status in _NOT_BUILT and after.status in _NOT_BUILT:
-        cause = Cause("note", "already-so", f"does not build in {current} either: {said}", after)
+    lost = next((b for b in (after, before) if b.failed_on_host), None)
+    if lost is not None:
+        word, cause = "inconclusive", _unprepared(lost)
+    elif before.status in _NOT_BUILT and after.status in _NOT_BUILT:
+        text = f"builds in neither version, so nothing was compared: {said}"
+        cause = Cause("note", NOT_COMPARED, text, after)
     elif before.status in _NOT_BUILT and after.status == "ok":
         text = f"builds in {candidate}, did not in {current}"
         cause = Cause("note", "fixed", text, after)
@@ -93,6 +101,12 @@ def _build_causes(
     else:
         return None
     return word, [cause]
+
+
+def _unprepared(item: Observation, way: str = "") -> Cause:
+    """What went wrong before any version saw it says nothing about either."""
+    text = f"could not be prepared on the host, so nothing was compared: {item.message}"
+    return Cause("gap", "not-prepared", text, item, way=way)
 
 
 def _walk(
@@ -127,15 +141,16 @@ def _cause(
     reference = evidence.seen.reference(item, current)
     found = evidence.judge(item, reference)
     said = Cause("note", found.code, found.reason or found.code, item, found.worst, way)
+    if item.failed_on_host:
+        return _unprepared(item, way)
     if found.verdict == "fail":
         return _failure(evidence, item, reference, replace(said, weight=weight))
-    if found.verdict == "not-run" or found.code == "latency-not-judged":
-        return replace(said, weight="gap", way="")
-    if found.verdict == "inconclusive":
-        return replace(said, weight="gap")
+    if found.verdict in ("not-run", "inconclusive") or found.code == "latency-not-judged":
+        # One missing driver is one reason, whichever way it closed.
+        return replace(said, weight="gap", way=way if found.verdict == "inconclusive" else "")
     if item.status == "unsupported":
         before = reference is not None and reference.status == "unsupported"
-        return said if before else replace(said, weight=weight)
+        return _unmeasured(said) if before else replace(said, weight=weight)
     if item.check == "latency" and found.verdict == "info":
         return replace(said, weight="gap", code="no-baseline", text=f"no latency of {current}")
     return said if found.news == "bonus" else None
@@ -144,14 +159,27 @@ def _cause(
 def _failure(
     evidence: Evidence, item: Observation, reference: Observation | None, cause: Cause
 ) -> Cause:
-    """A failure counts only where the current version held."""
+    """A failure counts only where the current version held, and excuses only what was measured."""
     if reference is None or not (reference.ran or reference.status == "unsupported"):
         text = f"{cause.text} (the current version was not run to compare)"
         return replace(cause, weight="gap", code="no-baseline", text=text)
     if evidence.judge(reference, None).verdict != "fail":
         return cause
-    moved = evidence.moved(item, reference)
-    if moved is not None and beyond_current(evidence.plan, item, moved):
+    if reference.status != "ok":
+        return _unmeasured(cause) if item.status != "ok" else _unequalled(cause, reference)
+    if item.status != "ok" or evidence.worsened(item, reference):
         return cause
     text = f"{cause.text} (already so in the current version)"
     return replace(cause, weight="note", code="already-so", text=text)
+
+
+def _unequalled(cause: Cause, reference: Observation) -> Cause:
+    """What was measured to fail has no equal where the current version broke."""
+    text = f"{cause.text} (the current version {reference.status} there: nothing to compare)"
+    return replace(cause, weight="gap", code="no-baseline", text=text)
+
+
+def _unmeasured(cause: Cause) -> Cause:
+    """A place that broke in both versions was measured in none: no news, and no pass."""
+    text = f"{cause.text} (could not be measured in either version)"
+    return replace(cause, weight="gap", code="not-measured", text=text)

@@ -14,6 +14,10 @@ GateWord = Literal["pass", "fail", "inconclusive"]
 Weight = Literal["blocks", "gap", "rebuild", "note"]
 
 NEEDS_RUN = ("load", "accuracy", "latency")
+#: Checks that take part in a verdict; those beyond NEEDS_RUN only where they are planned.
+JUDGED = (*NEEDS_RUN, "top1")
+#: How many of the parts that were not compared are named in a sentence.
+_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +44,29 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of a plan ran. ``moot`` items had no engine left to run (it was refused)."""
+    """How much of a plan ran. ``moot`` items had no engine left to run (it was refused).
+
+    ``uncompared`` names what an upgrade's verdict does not speak of: no version to compare with.
+    """
 
     ran: int
     planned: int
     moot: int = 0
+    uncompared: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        """Say it as ``ran 96 of 144 planned (48 moot: the engine was refused)``."""
+        """Say it as ``ran 96 of 144 planned (48 moot: no engine to run)``."""
         moot = f" ({self.moot} moot: no engine to run)" if self.moot else ""
-        return f"ran {self.ran} of {self.planned} planned{moot}"
+        return f"ran {self.ran} of {self.planned} planned{moot}{self.gap_text}"
+
+    @property
+    def gap_text(self) -> str:
+        """Say what was not compared, if anything: ``; not compared: vit-b16 fp16 strong``."""
+        more = len(self.uncompared) - _NAMED
+        tail = f" and {more} more" if more > 0 else ""
+        names = ", ".join(self.uncompared[:_NAMED])
+        return f"; not compared: {names}{tail}" if names else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +87,28 @@ class UpgradeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class GateDecision:
-    """The decision for CI; ``allowed`` lists what the configuration let through."""
+    """The decision for CI; ``allowed`` lists what the configuration let through.
+
+    ``held`` is false for a pass without any upgrade that was judged to its end: nothing failed,
+    and that is all there is to say.
+    """
 
     value: GateWord
     exit_code: Literal[0, 1, 4]
     reasons: tuple[str, ...]
     allowed: tuple[str, ...] = ()
+    held: bool = True
+
+    @property
+    def headline(self) -> str:
+        """The decision in three words."""
+        match self.value:
+            case "pass":
+                return "The gate holds" if self.held else "Nothing failed"
+            case "fail":
+                return "The gate says stop"
+            case "inconclusive":
+                return "Not enough evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +117,6 @@ class Results:
 
     plan: Mapping[str, Any]
     table: pd.DataFrame
-    rounds: pd.DataFrame
     upgrades: tuple[UpgradeVerdict, ...]
     counts: Mapping[str, int]
     gate: GateDecision

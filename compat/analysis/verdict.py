@@ -7,7 +7,7 @@ from typing import Final
 
 from compat.analysis.evidence import Evidence
 from compat.analysis.observations import BROKEN, Observation, Pair
-from compat.analysis.paths import Cause, CellWord, judge_cell
+from compat.analysis.paths import NOT_COMPARED, Cause, CellWord, judge_cell
 from compat.analysis.results import NEEDS_RUN, Coverage, Reason, UpgradeVerdict, UpgradeWord, Weight
 
 _WEIGHTS: Final[tuple[Weight, ...]] = ("blocks", "gap", "rebuild", "note")
@@ -34,13 +34,16 @@ def _judge_upgrade(
     words: set[CellWord] = set()
     causes: list[Cause] = []
     items: list[Observation] = []
-    for places in cells.values():
+    uncompared: list[str] = []
+    for cell, places in cells.items():
         scoped = [p for p in places if any(pair in p for pair in pairs)]
         if not scoped:
             continue
         word, found = judge_cell(evidence, scoped, current, candidate)
         words.add(word)
         causes.extend(found)
+        if word == "nothing-to-compare":
+            uncompared.append(_cell_name(cell))
         items.extend(p[pair] for p in scoped for pair in pairs if pair in p)
     verdict = _word(words, items)
     if not items:
@@ -48,7 +51,12 @@ def _judge_upgrade(
     elif words == {"nothing-to-compare"}:
         text = f"{current} itself works in no cell, so there is nothing to compare with"
         causes.append(Cause("gap", "no-baseline", text))
-    return UpgradeVerdict(current, candidate, verdict, _reasons(causes), _coverage(items))
+    coverage = _coverage(items, tuple(uncompared))
+    return UpgradeVerdict(current, candidate, verdict, _reasons(causes), coverage)
+
+
+def _cell_name(cell: tuple[str, str, str, str]) -> str:
+    return " ".join(part for part in cell if part != "plain")
 
 
 def _word(words: set[CellWord], items: Iterable[Observation]) -> UpgradeWord:
@@ -59,13 +67,13 @@ def _word(words: set[CellWord], items: Iterable[Observation]) -> UpgradeWord:
     return next((w for w in _WORST_FIRST if w in words), "inconclusive")
 
 
-def _coverage(items: Iterable[Observation]) -> Coverage:
+def _coverage(items: Iterable[Observation], uncompared: tuple[str, ...]) -> Coverage:
     listed = list(items)
     stopped = {
         (*i.cell, *i.pair) for i in listed if i.check == "load" and i.status in BROKEN | {"refused"}
     }
     moot = sum(1 for i in listed if not i.ran and (*i.cell, *i.pair) in stopped)
-    return Coverage(sum(1 for i in listed if i.ran), len(listed), moot)
+    return Coverage(sum(1 for i in listed if i.ran), len(listed), moot, uncompared)
 
 
 def _reasons(causes: Iterable[Cause]) -> tuple[Reason, ...]:
@@ -76,7 +84,13 @@ def _reasons(causes: Iterable[Cause]) -> tuple[Reason, ...]:
         check = cause.item.check if cause.item and cause.weight != "gap" else ""
         groups.setdefault((cause.weight, cause.code, check), []).append(cause)
     reasons = [_reason(group) for group in groups.values()]
-    return tuple(sorted(reasons, key=lambda r: (_WEIGHTS.index(r.weight), -len(r.items))))
+    return tuple(sorted(reasons, key=_weight))
+
+
+def _weight(reason: Reason) -> tuple[int, bool, int]:
+    """Heaviest first; among notes first what the verdict does not speak of."""
+    known = reason.code != NOT_COMPARED
+    return _WEIGHTS.index(reason.weight), known, -len(reason.items)
 
 
 def _reason(group: list[Cause]) -> Reason:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from compat.config import Config
-from compat.matrix import Item, Plan
-from compat.models import PreparedModel, TypedModel
-from compat.suite import SUITE_VERSION
+from compat.matrix import Item, Plan, onnx_opset, onnx_precision
+from compat.prepared import PreparedModel, TypedModel
 from compat.targets import Environment
 
 CELL = (
@@ -41,11 +43,14 @@ class Kitchen:
     environments: Mapping[str, Environment]
 
     def typed(self, item: Item) -> TypedModel:
-        """Return the ONNX file of an item's precision."""
-        for typed in self.models[item.model].typed:
-            if typed.precision == item.precision:
-                return typed
-        raise KeyError(item.id)
+        """Return the ONNX file that an item's engine is built from.
+
+        A user's own ONNX has the one opset it was exported with, whatever the target would like.
+        """
+        wanted = onnx_precision(item.precision, item.typing)
+        opset = onnx_opset(self.config.targets[item.builder])
+        fitting = [t for t in self.models[item.model].typed if t.precision == wanted]
+        return next((typed for typed in fitting if typed.opset == opset), fitting[0])
 
     def settings(self) -> dict[str, Any]:
         """Return how the suite measures latency; times in seconds."""
@@ -58,10 +63,10 @@ class Kitchen:
         }
 
 
-def engine_path(item: Item, version: str, kitchen: Kitchen) -> str:
-    """Return where an engine stands below the work dir.
+def engine_name(item: Item, version: str, kitchen: Kitchen) -> str:
+    """Return an engine's file name.
 
-    The name follows ``{model}_{shape}_{version}_{arch}_{precision}[_{variant}].engine``.
+    It follows ``{model}_{shape}_{version}_{arch}_{precision}[_{variant}].engine``.
     """
     axes = kitchen.models[item.model].axes
     shape = "_".join(f"{axis}{'-'.join(map(str, span))}" for axis, span in axes.items())
@@ -71,8 +76,7 @@ def engine_path(item: Item, version: str, kitchen: Kitchen) -> str:
     variant = "" if item.variant == "plain" else f"_{item.variant}"
     precision = f"{item.precision}-{item.typing}"
     size = "quick_" if kitchen.plan.quick else ""
-    name = f"{item.model}_{size}{shape or 'static'}_{version}_{arch}_{precision}{variant}.engine"
-    return f"engines/{item.builder}/{name}"
+    return f"{item.model}_{size}{shape or 'static'}_{version}_{arch}_{precision}{variant}.engine"
 
 
 def entry(
@@ -87,8 +91,6 @@ def entry(
         round_: the benchmark round, None for other items.
     """
     prepared, typed = kitchen.models[item.model], kitchen.typed(item)
-    slug = item.id.replace("/", "_") + (f"_r{round_}" if round_ is not None else "")
-    size = "quick/" if kitchen.plan.quick else ""
     made: dict[str, Any] = {
         "id": item.id,
         "check": item.check,
@@ -97,22 +99,75 @@ def entry(
         "precision": item.precision,
         "typing": item.typing,
         "variant": item.variant,
-        "batch": item.batch,
+        "batch": prepared.batch.get(item.point, 1) if item.point else None,
         "cell": {name: getattr(item, name) for name in CELL},
-        "log": f"logs/{size}{slug}.log",
-        "engine": engine_path(item, kitchen.config.targets[item.builder].version, kitchen),
     }
     if item.phase == "build":
-        made["onnx"] = str(typed.path)
-        made["onnx_sha256"] = typed.sha256
-        made["onnx_types"] = dict(typed.types)
-        made["profile"] = _profile(prepared)
+        made |= _build_entry(item, kitchen, typed, prepared)
+    elif build is not None:
+        made["engine"] = build["files"]["engine"]
+        made["engine_sha256"] = build["facts"]["engine_sha256"]
+        made["trusted"] = True  # the digest of the build's record says that this matrix built it
     if item.point is not None:
         made["feeds"] = str(prepared.feeds[item.point])
-        made["outputs"] = f"outputs/{size}{slug}.npz"
-        made["samples"] = f"samples/{size}{slug}.npy"
-    made["key"] = _key(item, made, kitchen, build)
-    return made
+    if item.check == "top1":
+        made["labelled"] = str(prepared.feeds["top1"])
+        made["batches"] = [prepared.batch["min"], prepared.batch["max"]]
+    made["key"] = _key(item, made, kitchen)
+    return made | _files(item, made, kitchen, round_)
+
+
+def _files(
+    item: Item, made: Mapping[str, Any], kitchen: Kitchen, round_: int | None
+) -> dict[str, str]:
+    """Return where an item writes, below the work dir.
+
+    The key stands in every path: another run over the same work dir can then never put other
+    bytes under a record that is on file already.
+    """
+    slug = item.id.replace("/", "_") + (f"_r{round_}" if round_ is not None else "")
+    name = f"{slug}-{made['key'][:12]}"
+    files = {
+        "log": f"logs/{name}.log",
+        "outputs": f"outputs/{name}.npz",
+        "samples": f"samples/{name}.npy",
+        "predictions": f"outputs/{name}.npz",
+    }
+    if item.phase == "build":
+        build = replace(item, check="build")
+        key = _key(build, made, kitchen)
+        version = kitchen.config.targets[item.builder].version
+        files["engine"] = f"engines/{key[:12]}/{engine_name(build, version, kitchen)}"
+    return files
+
+
+def _build_entry(
+    item: Item, kitchen: Kitchen, typed: TypedModel, prepared: PreparedModel
+) -> dict[str, Any]:
+    """Return what a build item needs: the ONNX, the profile, the builder's settings, its caches.
+
+    A timing cache belongs to one version and one GPU, a calibration table to one model and one set
+    of inputs besides.
+    """
+    build, target = kitchen.config.build, kitchen.config.targets[item.builder]
+    gpus = "_".join(kitchen.machine["gpus"]) or "cpu"
+    owner = re.sub(r"[^A-Za-z0-9.]+", "-", f"{target.flavour}-{target.version}-{gpus}")
+    calibration = prepared.feeds.get("calibration", prepared.feeds["max"])
+    table = f"{prepared.digest[:12]}-{calibration.stem}"
+    quantized = item.precision in ("int8", "int8-calibrated")
+    cached = build.timing_cache and target.flavour == "tensorrt"
+    return {
+        "onnx": str(typed.path),
+        "onnx_sha256": typed.sha256,
+        "onnx_types": dict(typed.types),
+        "profile": _profile(prepared),
+        "workspace_bytes": int(build.workspace or 0),
+        "optimization_level": build.optimization_level,
+        "timing_cache": f"caches/{owner}.timing" if cached else "",
+        "calibration": str(calibration),
+        "calibration_cache": f"caches/{owner}-{table}.calibration",
+        "calibration_coverage": dict(prepared.calibration_coverage) if quantized else {},
+    }
 
 
 def _profile(prepared: PreparedModel) -> dict[str, dict[str, list[int]]]:
@@ -126,25 +181,38 @@ def _profile(prepared: PreparedModel) -> dict[str, dict[str, list[int]]]:
     }
 
 
-def _key(
-    item: Item, made: Mapping[str, Any], kitchen: Kitchen, build: Mapping[str, Any] | None
-) -> str:
+@cache
+def suite_digest() -> str:
+    """Return the digest of the suite's sources: another suite may measure something else."""
+    digest = hashlib.sha256()
+    folder = files("compat.suite")
+    for path in sorted(Path(str(folder)).rglob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _key(item: Item, made: Mapping[str, Any], kitchen: Kitchen) -> str:
     """Digest everything that determines an item's result."""
     parts: list[Any] = [
-        SUITE_VERSION,
+        suite_digest(),
+        kitchen.machine,
         item.id,
         kitchen.plan.quick,
         kitchen.environments[item.runtime].fingerprint,
         made.get("onnx_sha256"),
         made.get("profile"),
+        made.get("workspace_bytes"),
+        made.get("optimization_level"),
     ]
-    if build is not None:
-        parts.append(build["facts"]["engine_sha256"])
-    if item.phase != "build":
-        parts.append(kitchen.machine)
+    if item.precision == "int8-calibrated" and item.phase == "build":
+        parts.append(_identity(made["calibration"]))
+    if "engine_sha256" in made:
+        parts.append(made["engine_sha256"])
     if item.point is not None:
         prepared = kitchen.models[item.model]
         parts += [prepared.digest, prepared.points[item.point], _identity(made["feeds"])]
+    if item.check == "top1":
+        parts += [made["batches"], _identity(made["labelled"])]
     if item.phase == "bench":
         parts.append(kitchen.settings())
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

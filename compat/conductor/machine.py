@@ -18,7 +18,7 @@ def describe_machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "arch": platform.machine(),
-        "os": platform.freedesktop_os_release().get("PRETTY_NAME", platform.system()),
+        "os": _os_name(),
         "kernel": platform.release(),
         "driver_cuda": driver.cuda,
         "gpus": [f"{gpu.name} ({gpu.arch})" for gpu in driver.gpus],
@@ -28,6 +28,13 @@ def describe_machine() -> dict[str, Any]:
 def identity(machine: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a machine's description that a measurement depends on."""
     return {name: machine[name] for name in ("cpu", "cores", "arch", "driver_cuda", "gpus")}
+
+
+def _os_name() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
+    except OSError:
+        return platform.system()
 
 
 def _cpu_name() -> str:

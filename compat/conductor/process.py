@@ -27,6 +27,7 @@ class Watch:
     since: float = field(default_factory=time.monotonic)
     finished: set[str] = field(default_factory=set)
     target: dict[str, Any] = field(default_factory=dict)
+    offset: int = 0  # how far its events were taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,15 @@ def run(job: Job, on_result: Callable[[Result], None], on_wait: Callable[[Watch]
         if not left:
             return
         dead = next((item for item in left if item["id"] == watch.started), None)
+        if dead is None and watch.finished:
+            continue  # it died between two items; the next process begins behind the last one
         if dead is None:
             for item in left:
                 on_result(_unanswered(item, watch, job))
             return
-        on_result(_result(dead, watch, **ended, message=_say(ended["reason"], job.log)))
+        record = _result(dead, watch, **ended, message=_say(ended["reason"], job.log))
+        record["facts"] = {"limit_s": job.timeouts[dead["check"]]}
+        on_result(record)
         left = [item for item in left if item is not dead]
 
 
@@ -84,14 +89,14 @@ def _run_once(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    offset, timed_out = 0, False
+    timed_out = False
     try:
         while True:
             running = process.poll() is None
-            offset = _take(job.events, offset, watch, on_result)
+            _take(job.events, watch, on_result)
             if not running:
                 break
-            limit = job.timeouts[checks[watch.started]] if watch.started else job.timeouts["start"]
+            limit = _limit(job, checks, watch)
             if time.monotonic() - watch.since > limit:
                 timed_out = True
                 _kill(process)
@@ -99,25 +104,40 @@ def _run_once(
             time.sleep(POLL_S)
     finally:
         _kill(process)
-        _take(job.events, offset, watch, on_result)
+        _take(job.events, watch, on_result)
         job.events.unlink(missing_ok=True)
     return watch, _how_it_ended(process.returncode, timed_out)
 
 
-def _take(events: Path, offset: int, watch: Watch, on_result: Callable[[Result], None]) -> int:
-    """Read the whole lines that are new since `offset`, and return the new offset."""
-    for event, end in read_events(events, offset):
-        offset = end
-        watch.since = time.monotonic()
-        if event["event"] == "session":
-            watch.target = event["target"]
-        elif event["event"] == "started":
-            watch.started = event["item"]
-        elif event["event"] == "result":
-            watch.started = None
-            watch.finished.add(event["item"])
-            on_result(as_result(event, watch.target))
-    return offset
+def _limit(job: Job, checks: Mapping[str, str], watch: Watch) -> float:
+    """Return how many seconds the present item, or the start of the next one, may take."""
+    return job.timeouts[checks[watch.started] if watch.started else "start"]
+
+
+def _take(events: Path, watch: Watch, on_result: Callable[[Result], None]) -> None:
+    """Read the whole lines that are new. Ctrl-C waits for them, or one could be recorded twice."""
+    with _uninterrupted():
+        for event, end in read_events(events, watch.offset):
+            watch.offset = end
+            watch.since = time.monotonic()
+            if event["event"] == "session":
+                watch.target = event["target"]
+            elif event["event"] == "started":
+                watch.started = event["item"]
+            elif event["event"] == "result":
+                watch.started = None
+                watch.finished.add(event["item"])
+                on_result(as_result(event, watch.target))
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off SIGINT until the block has ended."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
@@ -130,7 +150,11 @@ def read_events(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], i
             if not line.endswith(b"\n"):
                 return  # half-written: the rest comes with the next look, or never
             offset += len(line)
-            yield json.loads(line), offset
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue  # a power cut leaves blocks of zeros
+            yield event, offset
 
 
 def as_result(event: Mapping[str, Any], target: Mapping[str, Any]) -> Result:

@@ -19,7 +19,14 @@ Kind = tuple[str, str, str, str]  # check, model, precision, family of the runti
 
 HEARTBEAT_S = 60.0
 # Seconds an item takes before this run or an earlier one has shown what it takes here.
-_FIRST_GUESS = {"build": 5.0, "rebuild": 5.0, "load": 0.5, "accuracy": 2.0, "latency": 2.0}
+_FIRST_GUESS = {
+    "build": 5.0,
+    "rebuild": 5.0,
+    "load": 0.5,
+    "accuracy": 2.0,
+    "top1": 20.0,
+    "latency": 2.0,
+}
 _GLYPHS = {"ok": "✓", "refused": "✗", "failed": "✗", "crashed": "☠", "timeout": "⏱"}
 _ASCII = {"ok": "+", "refused": "x", "failed": "X", "crashed": "!", "timeout": "T"}
 

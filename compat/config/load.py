@@ -19,7 +19,7 @@ from compat.config.schema import Config, ModelConfig
 from compat.errors import UserError
 
 FILE_NAME = "compat.toml"
-_BUILTIN_PREFIXES = ("builtin:", "hf:")
+_BUILTIN_PREFIXES = ("builtin:", "hf:", "pypi:", "npm:")
 
 
 class ConfigError(UserError):
@@ -45,8 +45,12 @@ def find_config(given: Path | None, start: Path) -> Path:
     return path
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, *, sources: bool = True) -> Config:
     """Read and check a configuration file.
+
+    Args:
+        path: the file.
+        sources: look whether the ONNX files that it names are there; a merge does not need them.
 
     Raises:
         ConfigError: it cannot be read or holds mistakes; all of them are listed, each with the
@@ -60,7 +64,9 @@ def load_config(path: Path) -> Config:
         config = Config.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(path, [_tell(dict(item)) for item in error.errors()]) from None
-    problems = [*_role_problems(config), *_source_problems(config, path.parent)]
+    problems = _role_problems(config)
+    if sources:
+        problems += _source_problems(config, path.parent)
     if problems:
         raise ConfigError(path, problems)
     return config

@@ -103,6 +103,7 @@ class AccuracyLimits(_Table):
     max_abs: float | None = Field(default=None, ge=0)
     sqnr_db: float | None = None
     top1_agreement: float | None = Field(default=None, ge=0, le=1)
+    top1_loss: float | None = Field(default=None, ge=0, le=1)
 
     def over(self, base: AccuracyLimits) -> dict[str, float]:
         """Return the limits with this table's keys over `base`, by their dashed names."""
@@ -118,6 +119,8 @@ class ModelConfig(_Table):
     precisions: list[Precision] | None = None
     inputs: str | None = None
     calibration: str | None = None
+    labels: str | None = None
+    labels_limit: PositiveInt | None = None
     fp32_nodes: list[str] = []
     accuracy: dict[Precision, AccuracyLimits] = {}
 
@@ -162,6 +165,7 @@ class TimeoutConfig(_Table):
     build: PositiveFloat = 1800
     load: PositiveFloat = 300
     accuracy: PositiveFloat = 900
+    top1: PositiveFloat = 1800
     latency: PositiveFloat = 900
     start: PositiveFloat = 120
 

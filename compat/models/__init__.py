@@ -1,6 +1,7 @@
 """Models: where they come from, their typed forms, inputs and reference outputs.
 
-Runs on the host, without TensorRT. Imports nothing of the other packages of `compat`.
+Runs on the host, without TensorRT. Of the other packages of `compat` it imports only the errors
+and `compat.prepared`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from compat.models.description import Description, describe
 from compat.models.errors import ModelError
 from compat.models.prepare import prepare
 from compat.models.spec import ModelSpec, PreparedModel, TensorInfo, TypedModel
+from compat.models.trained import TRAINED
 
 __all__ = [
     "BUILTINS",
+    "TRAINED",
     "Description",
     "ModelError",
     "ModelSpec",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from compat.models.errors import ModelError
 from compat.models.photographs import folder_files, image_batch, photograph_files
 from compat.models.spec import TensorInfo
 
-__all__ = ["Feed", "InputSource", "input_source"]
+__all__ = ["Feed", "InputSource", "input_source", "load_npz"]
 
 Array = NDArray[np.generic]
 Feed = dict[str, Array]
@@ -24,6 +26,8 @@ Feed = dict[str, Array]
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 # Ids of the published CLIP tokenizer, for a user's text model without a recipe of its own.
+_MOST_ITEMS = 256
+_IMAGE_NUMBERS = 3 * 224 * 224
 _CLIP_START, _CLIP_END = 49406, 49407
 
 
@@ -52,6 +56,16 @@ class InputSource:
         if self.kind == "npz":
             return list(self._npz_chunks(sizes, rounds))
         return [self._make(sizes, seed) for seed in range(1, rounds + 1)]
+
+    def items(self, usual: int) -> int:
+        """How many items to calibrate on: arrays of small images are taken by the hundred.
+
+        The quantizer keeps the activations of all of them, so the bound is on their numbers.
+        """
+        if self.kind != "npz":
+            return usual
+        each = max(1, math.prod(d for d in self.tensors[0].shape[1:] if isinstance(d, int)))
+        return max(usual, min(_MOST_ITEMS, usual * _IMAGE_NUMBERS // each))
 
     def _batch(self, sizes: Mapping[str, int]) -> int:
         shape = _shape(self.tensors[0], sizes)
@@ -86,7 +100,11 @@ class InputSource:
         return {tensor.name: np.stack(rows).astype(tensor.dtype)}
 
     def _arrays(self) -> Feed:
-        return _load_npz(self.files[0])
+        arrays = load_npz(self.files[0])
+        divisor = arrays.pop("divisor", None)  # whole numbers: see compat.models.labelled
+        if divisor is None:
+            return arrays
+        return {t.name: _divided(arrays[t.name], divisor) for t in self.tensors}
 
     def _npz_chunks(self, sizes: Mapping[str, int], rounds: int) -> Iterator[Feed]:
         arrays = self._arrays()
@@ -112,6 +130,11 @@ def input_source(
         files = photograph_files()
         text = f"{len(files)} pictures of scikit-image: " + ", ".join(f.name for f in files)
         return InputSource("images", _identity(files), text, tensors, recipe, files)
+    if words in {"labelled", "training"}:
+        raise ModelError(
+            "no-dataset",
+            f"model {name!r}: {words!r} is a set of images that this source does not have.",
+        )
     if words == "text":
         _check_text_input(name, tensors)
         text = "seeded token ids (start, body of 4 to 70 ids, end, padding); no tokenizer is used"
@@ -174,12 +197,18 @@ def _sentence(recipe: TextRecipe, tokens: int, key: str) -> NDArray[np.int64]:
     return row
 
 
-def _load_npz(path: Path) -> Feed:
+def load_npz(path: Path) -> Feed:
+    """Every array of an .npz; ModelError where it cannot be read."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError("npz-broken", f"{path}: is not a readable .npz file ({error}).") from None
+
+
+def _divided(array: NDArray[Any], divisor: NDArray[Any]) -> Array:
+    result: Array = array.astype(divisor.dtype) / divisor
+    return result
 
 
 def _cut(

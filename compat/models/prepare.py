@@ -9,15 +9,18 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 
-from compat.models import golden, int8, typed
-from compat.models.cache import Entry, Facts, artifact, key_of, write_json
-from compat.models.inputs import Feed, InputSource, input_source
+from compat.models import coverage, golden, int8, typed
+from compat.models.cache import Entry, Facts, artifact, file_sha256, key_of, write_json
+from compat.models.errors import ModelError
+from compat.models.inputs import Feed, InputSource, input_source, load_npz
+from compat.models.labelled import Images, Split, read_labelled, thinned
 from compat.models.profile import batch_sizes, points_of, resolve_axes
 from compat.models.source import SEED, Source, resolve, tensors_from
-from compat.models.spec import Axes, ModelSpec, PreparedModel, TypedModel
+from compat.models.spec import Axes, ModelSpec, PreparedModel, TensorInfo, TypedModel
 
 __all__ = ["prepare"]
 
@@ -58,13 +61,21 @@ class _Preparation:
         inputs = tensors_from(first.facts["inputs"])
         axes = resolve_axes(spec.name, inputs, spec.axes)
         points = points_of(axes)
-        feeding = input_source(spec.name, spec.inputs or source.inputs, inputs, source.recipe)
-        words = spec.calibration or spec.inputs or source.inputs
-        calibrating = input_source(spec.name, words, inputs, source.recipe)
+        feeding = self._inputs(spec.inputs or source.inputs, inputs)
+        words = spec.calibration or spec.inputs or source.calibration or source.inputs
+        calibrating = self._inputs(words, inputs)
+        batch = batch_sizes(inputs, points)
         feeds = self._feeds(feeding, points)
         references = {point: self._reference(first, point, feed) for point, feed in feeds.items()}
+        if (labelled := self._labelled(inputs)) is not None:
+            feeds["top1"] = labelled
+            references["top1"] = self._predictions(first, labelled, batch)
         models = self._typed(float32, calibrating, points)
-        self._manifest(feeding, calibrating, axes, models)
+        covered: dict[str, Any] = {}
+        if (calibration := self._calibration(calibrating, feeds["max"], points)) is not None:
+            feeds["calibration"] = calibration
+            covered = self._covered(calibration)
+        self._manifest(feeding, calibrating, axes, models, covered)
         return PreparedModel(
             name=spec.name,
             digest=first.sha256,
@@ -72,12 +83,13 @@ class _Preparation:
             outputs=tensors_from(first.facts["outputs"]),
             axes=axes,
             points=points,
-            batch=batch_sizes(inputs, points),
+            batch=batch,
             typed=models,
             feeds={point: entry.path for point, entry in feeds.items()},
             golden={point: entry.path for point, entry in references.items()},
             golden_runtime=golden.golden_runtime(),
             cached=not self._made,
+            calibration_coverage=covered,
         )
 
     def _say(self, text: str) -> None:
@@ -128,6 +140,92 @@ class _Preparation:
             ),
         )
 
+    def _inputs(self, words: str, tensors: tuple[TensorInfo, ...]) -> InputSource:
+        """The inputs that a word or path means; a trained built-in has sets of its own."""
+        split: Split | None = next((s for s in get_args(Split) if s == words), None)
+        images = self._source.images(split) if split is not None else None
+        if split is None or images is None:
+            return input_source(self._spec.name, words, tensors, self._source.recipe)
+        entry = self._set(split, images)
+        return InputSource("npz", entry.sha256, images.text, tensors, None, (entry.path,))
+
+    def _set(self, split: Split, images: Images) -> Entry:
+        return self._keep(
+            self._models / f"images-{split}-{images.key[:8]}.npz",
+            images.key,
+            f"reading {images.text}",
+            lambda target: _save_npz(target, images.read()),
+        )
+
+    def _labelled(self, tensors: tuple[TensorInfo, ...]) -> Entry | None:
+        """The labelled set that the check runs on, cut to what was asked for."""
+        spec = self._spec
+        if not spec.labels:
+            return None
+        if spec.labels != "builtin":
+            source = Path(spec.labels)
+            whole = read_labelled(spec.name, source, tensors)
+            key = key_of(file_sha256(source), [t.name for t in tensors], spec.labels_limit)
+        else:
+            images = self._source.images("labelled")
+            if images is None:
+                raise ModelError(
+                    "no-labels",
+                    f"model {spec.name!r}: {spec.source!r} has no labelled images of its own; "
+                    "give an .npz as `labels`.",
+                )
+            entry = self._set("labelled", images)
+            if spec.labels_limit is None:
+                return entry
+            whole, key = load_npz(entry.path), key_of(entry.sha256, spec.labels_limit)
+        return self._keep(
+            self._golden / f"labelled-{key[:8]}.npz",
+            key,
+            "labelled items for the check",
+            lambda target: _save_npz(target, thinned(whole, spec.labels_limit)),
+        )
+
+    def _predictions(self, model: Entry, labelled: Entry, batch: Mapping[str, int]) -> Entry:
+        key = key_of(model.sha256, labelled.sha256, _version("onnxruntime"))
+        name, largest = self._spec.name, batch["max"]
+        return self._keep(
+            self._golden / f"golden-top1-{key[:8]}.npz",
+            key,
+            f"reference predictions of the labelled items by {golden.golden_runtime()}",
+            lambda target: _save_npz(
+                target,
+                golden.classify(model.path, name, load_npz(labelled.path), batch["min"], largest),
+            ),
+        )
+
+    def _calibration(
+        self,
+        source: InputSource,
+        evaluated: Entry,
+        points: Mapping[str, Mapping[str, int]],
+    ) -> Entry | None:
+        """The calibration inputs as one file, and how far they cover the evaluated ones."""
+        if not self._spec.calibrated and "int8" not in self._spec.precisions:
+            return None
+        key = key_of(source.identity, source.recipe, points["opt"], int8.CALIBRATION_ITEMS)
+        key = key_of(key, evaluated.sha256)
+
+        def make(target: Path) -> Facts:
+            feeds = source.calibration(points["opt"], source.items(int8.CALIBRATION_ITEMS))
+            covered = coverage.compare(feeds, [_load_npz(evaluated.path)])
+            joined = {n: np.concatenate([np.atleast_1d(f[n]) for f in feeds]) for n in feeds[0]}
+            return {**_save_npz(target, joined), "coverage": covered}
+
+        path = self._golden / f"calibration-{key[:8]}.npz"
+        return self._keep(path, key, f"calibration inputs: {source.text}", make)
+
+    def _covered(self, calibration: Entry) -> dict[str, Any]:
+        """Warn each time, not only when it was found first."""
+        found: dict[str, Any] = calibration.facts["coverage"]
+        for problem in coverage.problems(found):
+            self._say(f"warning: {problem}")
+        return found
+
     def _typed(
         self,
         float32: Mapping[int, Entry],
@@ -138,7 +236,8 @@ class _Preparation:
 
         def calibration() -> list[Feed]:
             if not feeds:
-                feeds.extend(calibrating.calibration(points["opt"], int8.CALIBRATION_ITEMS))
+                items = calibrating.items(int8.CALIBRATION_ITEMS)
+                feeds.extend(calibrating.calibration(points["opt"], items))
             return feeds
 
         job = typed.Job(
@@ -161,6 +260,7 @@ class _Preparation:
         calibrating: InputSource,
         axes: Axes,
         models: Sequence[TypedModel],
+        covered: Mapping[str, Any],
     ) -> None:
         """What a person needs to repeat this preparation; never read back."""
         path = self._models / "manifest.json"
@@ -175,12 +275,7 @@ class _Preparation:
                 "seed": SEED,
                 "axes": {axis: list(sizes) for axis, sizes in axes.items()},
                 "inputs": feeding.text,
-                "calibration": {
-                    "set": calibrating.text,
-                    "items": int8.CALIBRATION_ITEMS,
-                    "method": int8.METHOD,
-                    "seeded": "crops and mirrors by seed 1, 2, ... per batch",
-                },
+                "calibration": {**_calibrated(calibrating), "coverage": covered},
                 "golden": golden.golden_runtime(),
                 "typed": [
                     {
@@ -197,6 +292,15 @@ class _Preparation:
                 "python": platform.python_version(),
             },
         )
+
+
+def _calibrated(source: InputSource) -> dict[str, object]:
+    return {
+        "set": source.text,
+        "items": source.items(int8.CALIBRATION_ITEMS),
+        "method": int8.METHOD,
+        "seeded": "crops and mirrors by seed 1, 2, ... per batch",
+    }
 
 
 def _file_name(name: str) -> str:

@@ -26,13 +26,17 @@ _HEAD_GAIN = 6.0
 
 @dataclass(frozen=True, slots=True)
 class ResNetConfig:
-    """Sizes; `layers` are blocks per stage, `head_draw` the draw of the classifier."""
+    """Sizes; `layers` are blocks per stage, `head_draw` the draw of the classifier.
+
+    `stride_on_first` is the first form of the network, with the stride on a block's first 1x1.
+    """
 
     image: int
     layers: tuple[int, int, int, int]
     width: int
     classes: int
     head_draw: int = 0
+    stride_on_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,10 @@ def _blocks(config: ResNetConfig) -> Iterator[_Block]:
             name = f"layer{stage + 1}.{index}"
             stride = 2 if stage and not index else 1
             out = width * _EXPANSION
+            first, second = (stride, 1) if config.stride_on_first else (1, stride)
             convs = (
-                _Conv(f"{name}.conv1", f"{name}.bn1", channels, width, 1),
-                _Conv(f"{name}.conv2", f"{name}.bn2", width, width, 3, stride),
+                _Conv(f"{name}.conv1", f"{name}.bn1", channels, width, 1, first),
+                _Conv(f"{name}.conv2", f"{name}.bn2", width, width, 3, second),
                 _Conv(f"{name}.conv3", f"{name}.bn3", width, out, 1, gamma=_LAST_GAMMA),
             )
             down = f"{name}.downsample"

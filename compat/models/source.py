@@ -7,16 +7,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import onnx
 
-from compat.models import builtins, clip, graph, hub, onnxfile, resnet, transformer, vit, weights
+from compat.models import (
+    builtins,
+    cifar,
+    clip,
+    graph,
+    hub,
+    kerasfile,
+    labelled,
+    onnxfile,
+    registry,
+    resnet,
+    torchfile,
+    trained,
+    transformer,
+    vit,
+    weights,
+)
 from compat.models.builtins import ImageRecipe, TextRecipe
 from compat.models.cache import Facts, key_of, noted
 from compat.models.elemtypes import count_types
 from compat.models.errors import ModelError
 from compat.models.fp16 import name_nodes
+from compat.models.labelled import Images, Split
 from compat.models.spec import ModelSpec, TensorInfo
 
 __all__ = ["SEED", "Source", "model_facts", "resolve", "save", "tensors_from"]
@@ -49,6 +67,15 @@ class Source(Protocol):
         """The inputs it takes when the user names none."""
         ...
 
+    @property
+    def calibration(self) -> str:
+        """What it is calibrated on when the user names nothing; empty: as its inputs."""
+        ...
+
+    def images(self, split: Split) -> Images | None:
+        """Its own images of one kind, if it has such."""
+        ...
+
     def opsets(self, wanted: Sequence[int]) -> Sequence[int]:
         """The opsets to write, of those wanted."""
         ...
@@ -61,22 +88,27 @@ class Source(Protocol):
 def resolve(spec: ModelSpec, models_dir: Path) -> Source:
     """Find the source of a spec; problems with a user's file show here or in `write`."""
     if spec.source.startswith("builtin:"):
-        name, _, trained = spec.source.removeprefix("builtin:").partition("@")
+        name, _, suffix = spec.source.removeprefix("builtin:").partition("@")
+        row = trained.trained(name)
+        if row is not None and not suffix:
+            return _TrainedSource(row, models_dir)
         entry = builtins.builtin(name)
-        if trained not in {"", "pretrained"}:
+        if suffix not in {"", "pretrained"}:
             raise ModelError(
                 "unknown-builtin",
                 f"model {spec.name!r}: {spec.source!r}: after '@' only 'pretrained' is known.",
             )
-        if trained and spec.size != "full":
+        if suffix and spec.size != "full":
             raise ModelError(
                 "no-trained-quick",
                 f"model {spec.name!r}: trained weights exist for size 'full' only.",
             )
-        file = hub.pretrained_file(name, models_dir) if trained else None
+        file = hub.pretrained_file(name, models_dir) if suffix else None
         return _BuiltinSource(entry, spec.size, file)
     if spec.source.startswith("hf:"):
         return _FileSource(hub.fetched_file(spec.source, models_dir), models_dir)
+    if spec.source.startswith(("pypi:", "npm:")):
+        return _FileSource(registry.local(spec.source, models_dir), models_dir)
     return _FileSource(Path(spec.source).expanduser(), models_dir)
 
 
@@ -126,7 +158,7 @@ class _BuiltinSource:
     def key(self) -> str:
         stat = self.trained.stat() if self.trained else None
         trained = stat and (str(self.trained), stat.st_size, stat.st_mtime_ns)
-        return key_of("builtin", self.entry.name, self.size, _code_digest(), SEED, trained)
+        return key_of("builtin", self.entry.name, self.size, _graph_code(), SEED, trained)
 
     @property
     def text(self) -> str:
@@ -141,13 +173,15 @@ class _BuiltinSource:
     def inputs(self) -> str:
         return self.entry.inputs
 
+    @property
+    def calibration(self) -> str:
+        return ""
+
+    def images(self, split: Split) -> None:
+        return None
+
     def opsets(self, wanted: Sequence[int]) -> Sequence[int]:
-        for opset in wanted:
-            if opset not in {16, 17}:
-                raise ModelError(
-                    "opset", f"builtin:{self.entry.name}: is written for opset 16 and 17 only."
-                )
-        return wanted
+        return _written_opsets(self.entry.name, wanted)
 
     def write(self, target: Path, opset: int) -> Facts:
         source: weights.Weights = weights.SeededWeights(SEED)
@@ -156,6 +190,58 @@ class _BuiltinSource:
         model = self.entry.sizes(self.size).build(source, opset)
         save(model, target)
         return model_facts(target, model)
+
+
+@dataclass(frozen=True, slots=True)
+class _TrainedSource:
+    """Trained weights and images out of packages; fetched beforehand."""
+
+    row: trained.Trained
+    models_dir: Path
+
+    @property
+    def key(self) -> str:
+        self.row.folder(self.models_dir)
+        pins = registry.pins()[self.row.package.text]
+        return key_of("trained", self.row.name, pins, self.row.files, _trained_code())
+
+    @property
+    def text(self) -> str:
+        return f"{self.row.title}, trained weights of {self.row.package.text}, BatchNorm folded"
+
+    @property
+    def recipe(self) -> ImageRecipe | None:
+        return self.row.dataset.recipe
+
+    @property
+    def inputs(self) -> str:
+        return "labelled"
+
+    @property
+    def calibration(self) -> str:
+        return "training" if "training" in self.row.dataset.splits else "photographs"
+
+    def images(self, split: Split) -> Images | None:
+        dataset = self.row.dataset
+        if split not in dataset.splits:
+            return None
+        folder = dataset.folder(self.models_dir, f"builtin:{self.row.name}")
+        key = key_of(dataset.name, split, registry.pins()[dataset.package.text], _trained_code())
+        return Images(key, dataset.splits[split], lambda: dataset.read(folder, split))
+
+    def opsets(self, wanted: Sequence[int]) -> Sequence[int]:
+        return _written_opsets(self.row.name, wanted)
+
+    def write(self, target: Path, opset: int) -> Facts:
+        model = self.row.write(self.row.folder(self.models_dir), opset)
+        save(model, target)
+        return model_facts(target, model)
+
+
+def _written_opsets(name: str, wanted: Sequence[int]) -> Sequence[int]:
+    if not set(wanted) <= {16, 17}:
+        raise ModelError("opset", f"builtin:{name}: is written for opset 16 and 17 only.")
+    return wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +283,13 @@ class _FileSource:
     def inputs(self) -> str:
         return "noise"
 
+    @property
+    def calibration(self) -> str:
+        return ""
+
+    def images(self, split: Split) -> None:
+        return None
+
     def opsets(self, wanted: Sequence[int]) -> Sequence[int]:
         return (self._facts()["opset"],)
 
@@ -222,7 +315,16 @@ def _file_facts(path: Path) -> Facts:
 
 
 @cache
-def _code_digest() -> str:
+def _graph_code() -> str:
     """Changes when the code that writes the built-in graphs does."""
-    modules = (builtins, clip, graph, resnet, transformer, vit, weights)
+    return _digest(builtins, clip, graph, resnet, transformer, vit, weights)
+
+
+@cache
+def _trained_code() -> str:
+    """The same for the graphs with weights out of packages, and for their images."""
+    return _digest(cifar, graph, kerasfile, labelled, resnet, torchfile, trained)
+
+
+def _digest(*modules: ModuleType) -> str:
     return key_of(*[Path(m.__file__).read_bytes() for m in modules if m.__file__])

@@ -6,7 +6,7 @@ results, and every file is replaced as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +16,7 @@ from compat.analysis.results import Results
 from compat.report import atomic, closing, record_file, summary
 from compat.report.junit import junit_xml
 from compat.report.page import render
+from compat.report.rows import Row, rows
 from compat.report.verdict_file import verdict_json
 
 __all__ = ["github_summary", "terminal", "write"]
@@ -30,22 +31,24 @@ def write(results: Results, out: Path, *, records_path: Path) -> Path:
     """
     out.mkdir(parents=True, exist_ok=True)
     with collector.paused():
-        _write_pages(results, out)
-        atomic.write_bytes(out / "junit.xml", junit_xml(results))
+        items = list(rows(results.table))
+        _write_pages(results, items, out)
+        atomic.write_bytes(out / "junit.xml", junit_xml(results, items))
+        text = summary.markdown(results, items)
     if records_path.is_file():
         lines = record_file.with_metrics(results.table, records_path)
         atomic.write_with(out / "records.jsonl", lambda path: _write_lines(path, lines))
     atomic.write_with(
         out / "results.parquet", lambda path: results.table.to_parquet(path, index=False)
     )
-    atomic.write_text(out / "summary.md", summary.markdown(results))
+    atomic.write_text(out / "summary.md", text)
     atomic.write_text(out / "verdict.json", verdict_json(results))
     return out / "index.html"
 
 
-def _write_pages(results: Results, out: Path) -> None:
+def _write_pages(results: Results, items: Sequence[Row], out: Path) -> None:
     stale = {p.name for p in out.glob("model-*.html")}
-    for page in render(results):
+    for page in render(results, items):
         atomic.write_text(out / page.name, page.html)
         stale.discard(page.name)
     for name in stale:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from compat.analysis.results import Results, UpgradeVerdict
 from compat.report import figures
+from compat.report.figures import Mark
 
 _STYLES = {
     "good": "green",
@@ -15,11 +16,6 @@ _STYLES = {
     "change": "yellow",
     "unclear": "magenta",
     "notrun": "dim",
-}
-_GATES = {
-    "pass": ("safe", "The gate holds"),
-    "fail": ("blocked", "The gate says stop"),
-    "inconclusive": ("inconclusive", "Not enough evidence"),
 }
 
 
@@ -32,14 +28,14 @@ def terminal(results: Results, console: Console) -> None:
         for upgrade in results.upgrades:
             table.add_row(*_row(upgrade, console))
         console.print(table)
-    state, words = _GATES[results.gate.value]
-    tail = f" (exit code {results.gate.exit_code}); {results.coverage.text}"
-    console.print(Text.assemble(_marked(state, words, console), tail))
-    for allowed in results.gate.allowed:
-        console.print(Text(_shown(f"let through: {allowed}", console)))
-    if not results.upgrades:
-        for reason in results.gate.reasons:
+    gate = results.gate
+    tail = f" (exit code {gate.exit_code}); {results.coverage.text}"
+    console.print(Text.assemble(_marked(figures.gate_mark(gate), console), tail))
+    if not results.upgrades or not gate.held:
+        for reason in gate.reasons:
             console.print(Text(_shown(reason, console)))
+    for allowed in gate.allowed:
+        console.print(Text(_shown(f"let through: {allowed}", console)))
 
 
 def _row(upgrade: UpgradeVerdict, console: Console) -> tuple[Text, Text]:
@@ -47,20 +43,20 @@ def _row(upgrade: UpgradeVerdict, console: Console) -> tuple[Text, Text]:
     name = Text.assemble(
         _shown(upgrade.name, console),
         "\n",
-        _marked(upgrade.verdict, figures.mark(upgrade.verdict).word, console),
+        _marked(figures.mark(upgrade.verdict), console),
         f"\nran {coverage.ran} of {coverage.planned}",
     )
     reasons = [f"{n}. {r.text}" for n, r in enumerate(upgrade.reasons[:3], 1)]
     if len(upgrade.reasons) > 3:
         reasons.append(f"and {len(upgrade.reasons) - 3} more in the report")
-    why = "\n".join([figures.MEANINGS[upgrade.verdict], *reasons])
+    gap = coverage.gap_text.removeprefix("; ")
+    why = "\n".join(filter(None, [figures.MEANINGS[upgrade.verdict], gap, *reasons]))
     return name, Text(_shown(why, console))
 
 
-def _marked(state: str, words: str, console: Console) -> Text:
-    mark = figures.mark(state)
+def _marked(mark: Mark, console: Console) -> Text:
     glyph = mark.glyph if _can_show(mark.glyph, console) else mark.ascii
-    return Text(f"{glyph} {words}", style=_STYLES.get(mark.style, ""))
+    return Text(f"{glyph} {mark.word}", style=_STYLES.get(mark.style, ""))
 
 
 def _can_show(text: str, console: Console) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from compat.report import figures
 from compat.report.cells import CellView, failure
 from compat.report.figures import Mark
+from compat.report.findings import advice
 from compat.report.rows import Row, kind
 
 _RECORD_LIMIT = 900
@@ -27,6 +28,7 @@ class ItemDetail:
     name: str
     mark: Mark
     why: str
+    advice: str
     command: str
     log: str
     record: str
@@ -96,6 +98,7 @@ def _item(row: Row, record: Mapping[str, Any]) -> ItemDetail:
         name,
         figures.mark("built" if name == "build" and status == "ok" else state),
         why,
+        "" if status == "ok" else advice(row.text("reason"), why),
         row.text("repeat"),
         str(files.get("log", "")),
         _record_line(record),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isinf, isnan
 from typing import Final
+
+from compat.analysis.results import GateDecision
 
 DASH: Final = "\N{EN DASH}"
 TIMES: Final = "\N{MULTIPLICATION SIGN}"
@@ -52,6 +54,13 @@ def mark(state: str) -> Mark:
     return MARKS.get(state) or Mark("✗", "X", state, "bad")
 
 
+def gate_mark(gate: GateDecision) -> Mark:
+    """The decision with its own words; green only where something was judged and held."""
+    passed = "safe" if gate.held else "info"
+    state = {"pass": passed, "fail": "blocked", "inconclusive": "inconclusive"}[gate.value]
+    return replace(MARKS[state], word=gate.headline)
+
+
 def rank(shown: Mark) -> int:
     """Position from worst to best, for lists that begin with trouble."""
     return ("bad", "unclear", "change", "notrun", "quiet", "good").index(shown.style)
@@ -90,6 +99,16 @@ def significant(value: float | None) -> str:
 def share(value: float | None) -> str:
     """A share in percent."""
     return DASH if value is None or isnan(value) else f"{value * 100:.3g}%"
+
+
+def points(value: float | None) -> str:
+    """A share of right answers or a difference of two, to 0.01 %: one item in 10,000."""
+    return DASH if value is None or isnan(value) else f"{value * 100:.2f}%"
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval of shares."""
+    return DASH if low is None or high is None else f"{points(low)} to {points(high)}"
 
 
 def cosine(value: float | None) -> str:

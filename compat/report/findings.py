@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from compat.report.cells import failure
 from compat.report.rows import Row
+from compat.suite.refusals import MESSAGES, Message
 
 _STATUS_FIRST = ("crashed", "timeout", "failed", "refused", "ok")
 
@@ -24,6 +26,12 @@ class Finding:
     first: Row
     count: int
 
+    @property
+    def advice(self) -> str:
+        """What is behind it and what a person can do; the command that repeats it, if unknown."""
+        again = f"Try the first one again: {self.first.text('repeat')}"
+        return advice(self.code, self.text) or again
+
 
 #: What a person can do about a reason for not running.
 REMEDIES = {
@@ -32,8 +40,25 @@ REMEDIES = {
     "no-record": "The run stopped before these; run `nox -s compat` again, it goes on there.",
     "load-refused": "Nothing to do: the engine was refused, so it has no outputs and no latency.",
     "no-engine": "Look at the build of the engine first.",
-    "environment": "See the log of the target's environment; the other targets are not affected.",
+    "suite-did-not-run": "The target's environment is broken, not an engine; the log named there "
+    "holds what it said.",
+    "timeout": "If it only needs longer, raise its limit under [timeouts] in compat.toml.",
+    "signal-SIGKILL": "Give it more memory, or run fewer other programs beside it.",
 }
+
+
+def advice(code: str, said: str) -> str:
+    """Cause and remedy of a reason code, if known; ``said`` tells the rows of a code apart."""
+    if code in REMEDIES:
+        return REMEDIES[code]
+    rows = [m for m in MESSAGES if m.reason == code]
+    row: Message | None = next((m for m in rows if re.search(m.pattern, said)), None)
+    row = row or next(iter(rows), None)
+    return "" if row is None else f"{_sentence(row.cause)} {_sentence(row.remedy)}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def failures(items: Iterable[Row]) -> list[Finding]:
@@ -45,7 +70,8 @@ def failures(items: Iterable[Row]) -> list[Finding]:
 def missing(items: Iterable[Row]) -> list[Finding]:
     """Items that did not run by reason, most first."""
     found = _collapse(
-        (r for r in items if not r.ran), lambda r: (r.text("status"), r.text("reason"))
+        (r for r in items if not r.ran and r.text("verdict") != "fail"),
+        lambda r: (r.text("status"), r.text("reason")),
     )
     return sorted(found, key=lambda f: -f.count)
 

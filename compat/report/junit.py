@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from xml.sax.saxutils import quoteattr
 
@@ -12,25 +12,27 @@ from compat.analysis.results import Results
 from compat.report.rows import Row, rows
 
 _ERRORS = frozenset({"crashed", "timeout", "failed"})
+#: Codes of items that were measured and have nothing to be judged by.
+_NOT_JUDGED = frozenset({"latency-not-judged", "no-limit"})
 _COORDINATES = ("builder", "runtime", "model", "precision", "typing", "variant", "point", "news")
 #: Characters that XML 1.0 cannot hold, even escaped; a log excerpt may well contain them.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit_xml(results: Results) -> bytes:
-    """Render the document.
+def junit_xml(results: Results, items: Iterable[Row] | None = None) -> bytes:
+    """Render the document; ``items`` are the rows of the table where a caller has them.
 
-    failure: the gate would say no; error: the harness or the environment; skipped: not run, or an
-    inconclusive item, since neither is a pass. Written line by line: ElementTree needs five
-    seconds and 300 MB for 50,000 cases with their properties.
+    failure: the gate would say no; error: the harness or the environment; skipped: not run, not
+    judged or inconclusive, since none of these is a pass. Written line by line: ElementTree needs
+    five seconds and 300 MB for 50,000 cases with their properties.
     """
     by_target: dict[str, list[Row]] = defaultdict(list)
-    for row in rows(results.table):
+    for row in rows(results.table) if items is None else items:
         by_target[row.text("builder" if row.text("phase") == "build" else "runtime")].append(row)
     created = str(results.plan["created"])[:19]
     lines = ['<?xml version="1.0" encoding="utf-8"?>', '<testsuites name="trt-compat">']
-    for target, items in by_target.items():
-        lines.extend(_suite(target, items, created))
+    for target, own in by_target.items():
+        lines.extend(_suite(target, own, created))
     lines.append("</testsuites>\n")
     return "\n".join(lines).encode("utf-8")
 
@@ -79,9 +81,17 @@ def _outcome(row: Row) -> tuple[str, str]:
         return "skipped", f"{status} ({row.text('reason')}): {said}"
     if verdict == "fail":
         return "failure", said
+    open_ = _open(row, status, verdict)
+    return ("skipped", f"{open_}: {said}") if open_ else ("", "")
+
+
+def _open(row: Row, status: str, verdict: str) -> str:
+    """Why an item that ran is no pass either; empty for a pass and for a plain measurement."""
     if verdict == "inconclusive":
-        return "skipped", f"inconclusive: {said}"
-    return "", ""
+        return "inconclusive"
+    if verdict == "info" and status != "ok":
+        return f"{status} ({row.text('reason')}), which no rule foretells"
+    return "not judged" if row.text("verdict_code") in _NOT_JUDGED else ""
 
 
 @lru_cache(maxsize=8192)

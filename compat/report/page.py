@@ -46,9 +46,12 @@ class ModelPage:
     planned: int
 
 
-def render(results: Results) -> Iterator[PageFile]:
-    """Render the page or pages one at a time, the index last so that no link of it is dead."""
-    items = list(rows(results.table))
+def render(results: Results, listed: Sequence[Row] | None = None) -> Iterator[PageFile]:
+    """Render the page or pages one at a time, the index last so that no link of it is dead.
+
+    ``listed`` are the rows of the table where a caller has them.
+    """
+    items = list(rows(results.table)) if listed is None else listed
     cells = collect(items)
     if sum(1 for c in cells if c.ran) <= CELLS_PER_PAGE:
         yield PageFile("index.html", _render(results, _content(results, items, cells), [], ""))
@@ -89,6 +92,7 @@ def _content(
     return {
         "families": matrix.families(results.plan["targets"], cells, linked),
         "drift": tables.drift_rows(shown, linked),
+        "labels": tables.label_rows(shown, linked),
         "latency": tables.latency_rows(shown, band, linked),
         "builds": tables.build_rows(shown, linked),
         "details": [details.detail(c, results.records) for c in told],
@@ -147,11 +151,12 @@ def _template() -> Template:
     )
     environment.globals.update(
         mark=figures.mark,
+        gate_mark=figures.gate_mark,
         state=state_html,
         plural=figures.plural,
         marks=figures.MARKS,
         meanings=figures.MEANINGS,
-        remedies=findings.REMEDIES,
+        advice=findings.advice,
         css=Markup((_HERE / "style.css").read_text("utf-8")),  # noqa: S704 - our own file
         script=Markup((_HERE / "page.js").read_text("utf-8")),  # noqa: S704 - our own file
     )

@@ -13,22 +13,32 @@ from pathlib import Path
 
 import pandas as pd
 
-from compat.analysis import drift
+from compat.analysis import drift, labels
 from compat.analysis.outputs import COMPARED_WITH
 from compat.report.rows import Row, rows
 
 #: Stands for infinity, which JSON does not have, on the same side of every limit.
 _BEYOND = 1e300
+_CHECKS = ('"accuracy', '"top1')
 
 
 def with_metrics(table: pd.DataFrame, records: Path) -> Iterator[str]:
     """Yield the lines of a records file, accuracy records with their metrics in ``numbers``."""
-    measured = table.loc[table["golden_mismatch"].notna() | table["golden_cosine"].notna()]
-    by_item = {row.text("item"): row for row in rows(measured)}
+    by_item: dict[str, Row] | None = None
     with records.open(encoding="utf-8") as lines:
         for line in lines:
-            known = '"golden_' in line or '"accuracy' not in line
-            yield line if known else _enriched(line, by_item)
+            known = '"golden_' in line or not any(check in line for check in _CHECKS)
+            if not known and by_item is None:
+                by_item = _measured(table)
+            yield line if known or by_item is None else _enriched(line, by_item)
+
+
+def _measured(table: pd.DataFrame) -> dict[str, Row]:
+    """Rows that have metrics, by item."""
+    found = [table[f"golden_{name}"].notna() for name in ("mismatch", "cosine", "items")]
+    names = [n for n in table.columns if n.startswith(("golden_", "current_"))]
+    some = table.loc[found[0] | found[1] | found[2], ["item", "reference", *names]]
+    return {row.text("item"): row for row in rows(some)}
 
 
 def _enriched(line: str, by_item: dict[str, Row]) -> str:
@@ -50,7 +60,7 @@ def _metrics(row: Row) -> dict[str, float]:
     found = {
         f"{side}_{name}": row.number(f"{side}_{name}")
         for side in ("golden", "current")
-        for name in drift.NAMES
+        for name in (*drift.NAMES, *labels.NAMES)
     }
     return {k: _finite(v) for k, v in found.items() if v is not None and not isnan(v)}
 

@@ -43,8 +43,8 @@ class Row:
 
     @property
     def ran(self) -> bool:
-        """Whether the item was tried."""
-        return self.columns["status"][self.index] not in ("not-run", "unsupported")
+        """Whether the item was tried inside its target."""
+        return bool(self.columns["ran"][self.index])
 
 
 def rows(table: pd.DataFrame) -> Iterator[Row]:

@@ -3,47 +3,42 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from compat.analysis.results import Results, UpgradeVerdict
 from compat.report import figures, findings
 from compat.report.page import machine, question
-from compat.report.rows import rows
+from compat.report.rows import Row, rows
 
 WORST: Final = 10
 #: GitHub drops a whole job summary beyond 1 MiB, so stay below it with room for other steps.
 GITHUB_LIMIT: Final = 1_000_000
 _CUT: Final = "\n_This summary was cut; the rest is in summary.md of the report._\n"
-_GATES: Final = {
-    "pass": "the gate holds",
-    "fail": "the gate says stop",
-    "inconclusive": "not enough evidence",
-}
 
 
-def markdown(results: Results) -> str:
-    """Render ``summary.md``."""
-    return "\n".join(_lines(results)) + "\n"
+def markdown(results: Results, items: Sequence[Row] | None = None) -> str:
+    """Render ``summary.md``; ``items`` are the rows of the table where a caller has them."""
+    listed = list(rows(results.table)) if items is None else items
+    return "\n".join(_lines(results, listed)) + "\n"
 
 
-def _lines(results: Results) -> Iterator[str]:
+def _lines(results: Results, items: Sequence[Row]) -> Iterator[str]:
     gate = results.gate
     yield f"# {escape(question(results))}"
     yield ""
-    yield f"**{_GATES[gate.value].capitalize()}** (exit code {gate.exit_code}); " + (
+    yield f"**{gate.headline}** (exit code {gate.exit_code}); " + (
         f"{results.coverage.text}. {results.plan['created'][:16].replace('T', ' ')} UTC, "
         f"{escape(machine(results))}."
     )
     for upgrade in results.upgrades:
         yield from _upgrade(upgrade)
-    if not results.upgrades:
+    if not results.upgrades or not gate.held:
         yield from ("", *(f"- {escape(r)}" for r in gate.reasons))
     if gate.allowed:
         yield from ("", "Let through by the configuration:", "")
         yield from (f"- {escape(a)}" for a in gate.allowed)
-    items = list(rows(results.table))
     yield from _worst(findings.failures(items))
     yield from _missing(findings.missing(items))
     yield ""
@@ -53,7 +48,8 @@ def _lines(results: Results) -> Iterator[str]:
 def _upgrade(upgrade: UpgradeVerdict) -> Iterator[str]:
     mark = figures.mark(upgrade.verdict)
     yield from ("", f"## {mark.glyph} {escape(upgrade.name)}: {mark.word}", "")
-    yield f"{figures.MEANINGS[upgrade.verdict]} {upgrade.coverage.text.capitalize()}."
+    ran = upgrade.coverage.text.removeprefix("ran")
+    yield f"{figures.MEANINGS[upgrade.verdict]} Ran{escape(ran)}."
     if upgrade.reasons:
         yield ""
     yield from (f"{n}. {escape(r.text)}" for n, r in enumerate(upgrade.reasons[:3], 1))
@@ -67,9 +63,14 @@ def _worst(found: list[findings.Finding]) -> Iterator[str]:
         where = f"{f.first.text('builder')} → {f.first.text('runtime')}, {f.first.text('model')} "
         where += f"{f.first.text('precision')} {f.first.text('point')}".strip()
         code = f" ({escape(f.code)})" if f.code not in ("", f.state) else ""
-        yield f"| {escape(f.state)}{code} | {escape(where)} | {f.count} | {escape(f.text)} |"
+        yield f"| {escape(f.state)}{code} | {escape(where)} | {f.count} | {escape(_told(f))} |"
     if len(found) > WORST:
         yield from ("", f"{len(found) - WORST} more in the report.")
+
+
+def _told(found: findings.Finding) -> str:
+    known = findings.advice(found.code, found.text)
+    return f"{found.text} ({known})" if known else found.text
 
 
 def _missing(found: list[findings.Finding]) -> Iterator[str]:

@@ -50,6 +50,36 @@ def _drift_row(row: Row, linked: set[str]) -> TableRow:
     return _row(row, numbers, linked)
 
 
+def label_rows(items: Iterable[Row], linked: set[str]) -> list[TableRow]:
+    """Labelled checks that ran, trouble first: right answers, and what was lost to whom."""
+    found = [_label_row(r, linked) for r in items if r.text("check") == "top1" and r.ran]
+    return sorted(found, key=_trouble)
+
+
+def _label_row(row: Row, linked: set[str]) -> TableRow:
+    numbers = [
+        figures.whole(row.number("num_n")),
+        figures.points(row.number("top1")),
+        figures.span(row.number("top1_low"), row.number("top1_high")),
+        figures.points(row.number("num_top5")),
+    ]
+    for side in ("golden", "current"):
+        lost, gained = row.number(f"{side}_lost"), row.number(f"{side}_gained")
+        numbers += [
+            figures.points(row.number(f"{side}_loss")),
+            f"{figures.whole(lost)} : {figures.whole(gained)}"
+            if lost is not None
+            else figures.DASH,
+            figures.significant(row.number(f"{side}_loss_p")),
+        ]
+    return _row(row, tuple(numbers), linked)
+
+
+def _against(lost: float | None, gained: float | None) -> str:
+    """Items that only the reference, and only this engine, has right."""
+    return f"{figures.whole(lost)} : {figures.whole(gained)}" if lost is not None else figures.DASH
+
+
 def latency_rows(items: Iterable[Row], band: float, linked: set[str]) -> list[TableRow]:
     """Latency items that ran, trouble first, with the interval of the ratio to the current."""
     listed = [r for r in items if r.text("check") == "latency" and r.ran]

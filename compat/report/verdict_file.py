@@ -33,7 +33,12 @@ def _upgrade(upgrade: UpgradeVerdict) -> dict[str, Any]:
         "from": upgrade.current,
         "to": upgrade.candidate,
         "verdict": upgrade.verdict,
-        "coverage": {"ran": coverage.ran, "planned": coverage.planned, "moot": coverage.moot},
+        "coverage": {
+            "ran": coverage.ran,
+            "planned": coverage.planned,
+            "moot": coverage.moot,
+            "uncompared": list(coverage.uncompared),
+        },
         "reasons": [_reason(r) for r in upgrade.reasons],
     }
 

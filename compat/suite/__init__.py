@@ -4,6 +4,3 @@ The host writes one job file per (target, phase) and starts ``python run.py JOB`
 own interpreter. Every finding is one line in the job's event file, on disk before the next item
 starts, so a crash, a hang or a kill costs the item it hit and nothing else.
 """
-
-# Part of every record's key: raise it when a measurement changes its meaning.
-SUITE_VERSION = 1

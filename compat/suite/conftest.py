@@ -95,6 +95,9 @@ def job(pytestconfig: pytest.Config) -> Job:
 def adapter(pytestconfig: pytest.Config, job: Job) -> Adapter:
     """The runtime, imported once; what it says of itself goes into every record."""
     opened = open_adapter(job.target["flavour"])
+    pinned = job.target["version"].split(".post")[0]
+    if opened.version() != pinned:
+        raise RuntimeError("this target holds version %s, not %s" % (opened.version(), pinned))
     session = {
         "version": opened.version(),
         "python": platform.python_version(),
@@ -114,9 +117,10 @@ def _guarded(config: pytest.Config, recorder: Recorder, call: Callable[[], None]
     except Outcome as outcome:
         return {"status": outcome.status, "reason": outcome.reason, "message": outcome.message}
     except MemoryError:
-        return {"status": "failed", "reason": "out-of-memory", "message": "memory ran out"}
+        return {"status": "not-run", "reason": "out-of-memory", "message": "memory ran out"}
     except OSError as error:
-        return {"status": "failed", "reason": _os_reason(error), "message": str(error)}
+        # The machine's trouble, not the engine's: the conductor tries these again.
+        return {"status": "not-run", "reason": _os_reason(error), "message": str(error)}
     except Exception as error:
         recorder.log("%s: %s" % (type(error).__name__, error))
         message = "%s: %s" % (type(error).__name__, error)

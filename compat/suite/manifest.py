@@ -53,14 +53,16 @@ def store(engine: str, data: Union[bytes, memoryview], claims: Dict[str, Any]) -
     with open(manifest_path(engine) + ".part", "w", encoding="utf-8") as stream_text:
         json.dump(manifest, stream_text, indent=1, sort_keys=True)
     os.replace(manifest_path(engine) + ".part", manifest_path(engine))
+    _write_stamp(engine, _stamp(manifest["sha256"], os.stat(engine)))
     return manifest
 
 
-def verify(engine: str, trust_stamp: bool = False) -> Dict[str, Any]:
+def verify(engine: str, sha256: str = "", trust_stamp: bool = False) -> Dict[str, Any]:
     """Check an engine against its manifest and return the manifest.
 
     Args:
         engine: path of the engine file.
+        sha256: the digest that the build's record states; "" asks the manifest alone.
         trust_stamp: accept an earlier full check of the same, untouched file (same size, time of
             change and inode), so that a benchmark's rounds do not hash gigabytes again and again.
 
@@ -73,19 +75,29 @@ def verify(engine: str, trust_stamp: bool = False) -> Dict[str, Any]:
         found = os.stat(engine)
     except (OSError, ValueError) as error:
         raise Failed("engine-missing", "no engine with a manifest at %s: %s" % (engine, error))
+    if sha256 and manifest["sha256"] != sha256:
+        raise Failed("integrity", "%s is not the engine of the build's record" % engine)
     if found.st_size != manifest["bytes"]:
         raise Failed(
             "integrity",
             "%s holds %d bytes, its manifest says %d" % (engine, found.st_size, manifest["bytes"]),
         )
-    stamp = "%s %d %d" % (manifest["sha256"], found.st_mtime_ns, found.st_ino)
+    stamp = _stamp(manifest["sha256"], found)
     if trust_stamp and _read_stamp(engine) == stamp:
         return manifest
     if sha256_of(engine) != manifest["sha256"]:
         raise Failed("integrity", "%s differs from the SHA-256 in its manifest" % engine)
+    _write_stamp(engine, stamp)
+    return manifest
+
+
+def _stamp(sha256: str, found: os.stat_result) -> str:
+    return "%s %d %d" % (sha256, found.st_mtime_ns, found.st_ino)
+
+
+def _write_stamp(engine: str, stamp: str) -> None:
     with open(engine + ".checked", "w", encoding="ascii") as stream:
         stream.write(stamp)
-    return manifest
 
 
 def _read_stamp(engine: str) -> str:

@@ -22,10 +22,11 @@ MESSAGES = (
     Message(
         "version-mismatch",
         r"not compatible with this version of TensorRT|Version tag does not match"
-        r"|stdVersionRead == |incompatible serialization version",
+        r"|stdVersionRead == |incompatible serialization version"
+        r"|built from an older TensorRT version|Version Forward Compatibility supported starting",
         "the plan was built by another version of TensorRT",
         "rebuild with the runtime's version, or build with version compatibility",
-        "NVIDIA/TensorRT#2983 #3069 #3793 #2041 #4479",
+        "NVIDIA/TensorRT#2983 #3069 #3793 #2041 #4479; seen here in lean 10.16 and 11.4",
     ),
     Message(
         "host-code-not-allowed",
@@ -34,6 +35,13 @@ MESSAGES = (
         "a version-compatible plan carries host code, and the runtime was not told to trust it",
         "set runtime.engine_host_code_allowed = True for plans that you built yourself",
         "triton-inference-server/server qa/L0_trt_compat/test.sh",
+    ),
+    Message(
+        "lean-runtime-missing",
+        r"dispatchStubs|stub deserializeEngine",
+        "the dispatch runtime found no lean runtime inside the plan",
+        "build without EXCLUDE_LEAN_RUNTIME, or call load_runtime(path) first",
+        "seen here in dispatch 8.6.0 and 10.16.1",
     ),
     Message(
         "plain-plan-in-lean-runtime",

@@ -78,8 +78,8 @@ def test_latency(
     def call() -> None:
         adapter.require_device()
         path = job.path(item["engine"])
-        verify(path, trust_stamp=True)
-        engine, recorder.numbers["load_s"] = adapter.load(path, recorder.log)
+        verify(path, item["engine_sha256"], trust_stamp=True)
+        engine, recorder.numbers["load_s"] = adapter.load(path, recorder.log, item["trusted"])
         with np.load(job.path(item["feeds"])) as archive:
             run = engine.bind({name: archive[name] for name in archive.files})
         warm = time.perf_counter()

@@ -24,6 +24,11 @@ def _build(adapter: Adapter, item: Dict[str, Any], recorder: Recorder, job: Job)
         typing=item["typing"],
         variant=item["variant"],
         profile=item["profile"],
+        workspace_bytes=item["workspace_bytes"],
+        optimization_level=item["optimization_level"],
+        timing_cache=job.path(item["timing_cache"]) if item["timing_cache"] else "",
+        calibration=job.path(item["calibration"]),
+        calibration_cache=job.path(item["calibration_cache"]),
     )
     built = adapter.build(request, recorder.log)
     recorder.numbers.update(built.numbers)
@@ -56,6 +61,8 @@ def test_build(
         recorder.numbers["engine_bytes"] = manifest["bytes"]
         recorder.facts.update(built.facts, engine_sha256=manifest["sha256"])
         recorder.facts["onnx_types"] = item["onnx_types"]
+        if item.get("calibration_coverage"):
+            recorder.facts["calibration_coverage"] = item["calibration_coverage"]
         recorder.files["engine"] = engine
 
     observe(call)

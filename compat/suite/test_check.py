@@ -9,8 +9,9 @@ import pytest
 from .adapters import Adapter, Engine
 from .conftest import Recorder
 from .job import Job
+from .labelled import classify, tally
 from .manifest import verify
-from .outcome import Outcome
+from .outcome import Failed, Outcome
 
 Observe = Callable[[Callable[[], None]], None]
 
@@ -24,17 +25,21 @@ class Loader:
         self._path: Optional[str] = None
         self._result: Tuple[Optional[Engine], float, Optional[Outcome]] = (None, 0.0, None)
 
-    def load(self, path: str, log: Callable[[str], None]) -> Tuple[Engine, float]:
-        """Load `path` once, after its digest was checked; a refusal is remembered too."""
-        if path != self._path:
-            self._path, self._result = path, (None, 0.0, None)
+    def load(self, item: Dict[str, Any], log: Callable[[str], None]) -> Tuple[Engine, float]:
+        """Load an item's engine once, after its digest was checked; a refusal is kept too."""
+        if item["engine"] != self._path:
+            self._path, self._result = item["engine"], (None, 0.0, None)
+            path = self._job.path(item["engine"])
             try:
                 self._adapter.require_device()
-                verify(self._job.path(path))
-                engine, seconds = self._adapter.load(self._job.path(path), log)
+                verify(path, item["engine_sha256"])
+                engine, seconds = self._adapter.load(path, log, item["trusted"])
                 self._result = (engine, seconds, None)
             except Outcome as outcome:
                 self._result = (None, 0.0, outcome)
+            except Exception as error:
+                text = "%s: %s" % (type(error).__name__, error)
+                self._result = (None, 0.0, Failed("unexpected-error", text))
         engine_or_none, seconds, outcome_or_none = self._result
         if outcome_or_none is not None:
             raise outcome_or_none
@@ -52,7 +57,8 @@ def test_load(loader: Loader, item: Dict[str, Any], recorder: Recorder, observe:
     """Load an engine that some target of the matrix built."""
 
     def call() -> None:
-        _, recorder.numbers["load_s"] = loader.load(item["engine"], recorder.log)
+        _, seconds = loader.load(item, recorder.log)
+        recorder.numbers["load_s"] = seconds
 
     observe(call)
 
@@ -65,7 +71,7 @@ def test_accuracy(
     def call() -> None:
         import time
 
-        engine, _ = loader.load(item["engine"], recorder.log)
+        engine, _ = loader.load(item, recorder.log)
         with np.load(job.path(item["feeds"])) as archive:
             feeds = {name: archive[name] for name in archive.files}
         start = time.perf_counter()
@@ -76,5 +82,29 @@ def test_accuracy(
             np.savez(stream, **outputs)  # type: ignore[arg-type]
         os.replace(path + ".part", path)
         recorder.files["outputs"] = item["outputs"]
+
+    observe(call)
+
+
+def test_top1(
+    loader: Loader, item: Dict[str, Any], recorder: Recorder, job: Job, observe: Observe
+) -> None:
+    """Run an engine on a whole labelled set and keep what it says of every item."""
+
+    def call() -> None:
+        import time
+
+        engine, _ = loader.load(item, recorder.log)
+        with np.load(job.path(item["labelled"])) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        start = time.perf_counter()
+        found = classify(engine.run, arrays, *item["batches"])
+        recorder.numbers["run_s"] = time.perf_counter() - start
+        recorder.numbers.update(tally(found["top5"], arrays["labels"]))
+        path = job.path(item["predictions"])
+        with open(path + ".part", "wb") as stream:
+            np.savez_compressed(stream, **found)
+        os.replace(path + ".part", path)
+        recorder.files["predictions"] = item["predictions"]
 
     observe(call)

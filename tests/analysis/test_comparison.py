@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,6 +73,31 @@ def test_a_throttled_version_is_inconclusive() -> None:
     targets = [builders.target(A), builders.target(B)]
     table = analysis.compile(builders.plan(items, targets, [(A, B)]), records).table
     assert table["verdict_reason"].tolist()[1] == "the candidate was throttled"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "verdict"), [(0, "pass"), (14, "pass"), (-14, "pass"), (16, "inconclusive")]
+)
+def test_rounds_that_are_not_interleaved_are_no_pairs(minutes: int, verdict: str) -> None:
+    items = [builders.item("latency", "resnet50", "fp32", t, t, "opt") for t in (A, B)]
+    records = [r for n, i in enumerate(items) for r in builders.rounds_of(i, n)]
+    when = datetime(2026, 11, 20, 12, tzinfo=UTC) + timedelta(minutes=minutes)
+    records[-1]["started"] = when.isoformat(timespec="milliseconds")
+    targets = [builders.target(A), builders.target(B)]
+    row = analysis.compile(builders.plan(items, targets, [(A, B)]), records).table.iloc[1]
+    assert row["verdict"] == verdict
+    if verdict == "inconclusive":
+        assert row["verdict_reason"] == "measured at different times (not interleaved)"
+
+
+@pytest.mark.parametrize("started", ["", "yesterday"])
+def test_rounds_without_a_time_are_not_known_to_be_interleaved(started: str) -> None:
+    items = [builders.item("latency", "resnet50", "fp32", t, t, "opt") for t in (A, B)]
+    records = [r for n, i in enumerate(items) for r in builders.rounds_of(i, n)]
+    records[-1]["started"] = started
+    targets = [builders.target(A), builders.target(B)]
+    row = analysis.compile(builders.plan(items, targets, [(A, B)]), records).table.iloc[1]
+    assert row["verdict"] == "inconclusive"
 
 
 def test_a_quick_run_shows_the_ratio_and_does_not_judge_it() -> None:

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from compat.analysis.gate import decide
-from compat.analysis.results import Coverage, Judgement, Reason, UpgradeVerdict, UpgradeWord
+from compat.analysis.results import (
+    Coverage,
+    ItemVerdict,
+    Judgement,
+    Reason,
+    UpgradeVerdict,
+    UpgradeWord,
+)
 from tests import builders
 
 STOP = {"inconclusive": "stop", "not-run": "stop"}
@@ -36,7 +43,9 @@ def gate(policy: dict[str, str], *words: UpgradeWord, ran: int = 1) -> tuple[str
         (ALLOW, ("safe", "inconclusive"), ("pass", 0)),
         (STOP, ("safe", "not-run"), ("inconclusive", 4)),
         (ALLOW, ("safe", "not-run"), ("pass", 0)),
-        (ALLOW, ("inconclusive",), ("pass", 0)),
+        (ALLOW, ("inconclusive",), ("inconclusive", 4)),
+        (ALLOW, ("inconclusive", "not-run"), ("inconclusive", 4)),
+        (ALLOW, ("rebuild", "not-run"), ("pass", 0)),
         (ALLOW, ("not-run", "not-run"), ("inconclusive", 4)),
         ({}, ("inconclusive", "safe"), ("inconclusive", 4)),
     ],
@@ -64,9 +73,73 @@ def test_a_rebuild_passes_and_says_so() -> None:
     assert "must be rebuilt" in found.reasons[0]
 
 
-def test_without_upgrades_failed_items_decide() -> None:
+QUICK = {"judge-latency": False}
+OPEN = Reason("latency-not-judged", "latency is not judged", ("item",), "gap")
+NEWS = Reason("engine-refused", "refused", ("item",), "rebuild")
+CRASH = Reason("not-measured", "crashed in both", ("item",), "gap")
+
+
+@pytest.mark.parametrize(
+    ("policy", "reasons", "expected"),
+    [
+        (ALLOW | QUICK, (OPEN,), ("pass", 0)),
+        (ALLOW | QUICK, (OPEN, NEWS), ("pass", 0)),
+        (STOP | QUICK, (OPEN,), ("inconclusive", 4)),
+        (ALLOW | QUICK, (CRASH, OPEN), ("inconclusive", 4)),
+        (ALLOW | QUICK, (NEWS,), ("inconclusive", 4)),
+        (ALLOW, (OPEN,), ("inconclusive", 4)),
+    ],
+)
+def test_a_quick_run_passes_only_if_latency_alone_is_open(
+    policy: dict[str, Any], reasons: tuple[Reason, ...], expected: tuple[str, int]
+) -> None:
+    plan = builders.plan([], [], [], gate=policy)
+    upgrade = UpgradeVerdict("a-1", "a-2", "inconclusive", reasons, Coverage(1, 1))
+    found = decide(plan, [upgrade, verdict("not-run")], {}, ran=1)
+    if policy.get("not-run") == "allow":
+        assert (found.value, found.exit_code) == expected
+    alone = decide(plan, [upgrade], {}, ran=1)
+    assert (alone.value, alone.exit_code) == expected
+    if alone.value == "pass":
+        assert alone.reasons == ("nothing failed; latency was not judged (quick run)",)
+        assert (alone.headline, alone.held) == ("Nothing failed", False)
+        assert alone.allowed
+
+
+def test_the_headline_is_that_of_the_decision() -> None:
     plan = builders.plan([], [], [], gate=STOP)
-    good, bad = Judgement("pass"), Judgement("fail")
-    assert decide(plan, [], {"a": good}, ran=1).value == "pass"
-    found = decide(plan, [], {"a": good, "b": bad, "c": bad}, ran=3)
-    assert (found.exit_code, found.reasons) == (1, ("b and 1 more failed",))
+    words: tuple[UpgradeWord, ...] = ("safe", "blocked", "inconclusive")
+    assert [decide(plan, [verdict(w)], {}, ran=1).headline for w in words] == [
+        "The gate holds", "The gate says stop", "Not enough evidence",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("policy", "words", "code", "reason"),
+    [
+        (STOP, ("pass",), 0, "the plan has no upgrade to judge; no item failed"),
+        (STOP, ("pass", "fail", "fail"), 1, "1 and 1 more failed"),
+        (ALLOW, ("pass", "fail"), 1, "1 failed"),
+        (ALLOW, ("info", "inconclusive", "not-run"), 4, "no upgrade to judge, and no item held"),
+        (STOP, ("pass", "inconclusive"), 4, "1 item inconclusive"),
+        (STOP, ("pass", "not-run", "not-run"), 4, "2 items not-run"),
+        (ALLOW, ("pass", "inconclusive", "not-run"), 0, "the plan has no upgrade to judge"),
+        ({}, ("pass", "inconclusive"), 4, "1 item inconclusive"),
+    ],
+)
+def test_without_upgrades_single_items_decide(
+    policy: dict[str, str], words: tuple[ItemVerdict, ...], code: int, reason: str
+) -> None:
+    plan = builders.plan([], [], [], gate=policy)
+    found = decide(plan, [], {str(n): Judgement(w) for n, w in enumerate(words)}, ran=1)
+    assert found.exit_code == code
+    assert found.reasons[0].startswith(reason)
+    if code == 0:
+        assert found.headline == "Nothing failed"
+
+
+def test_without_upgrades_what_is_let_through_is_listed() -> None:
+    plan = builders.plan([], [], [], gate=ALLOW)
+    items = {"a": Judgement("pass"), "b": Judgement("not-run"), "c": Judgement("inconclusive")}
+    found = decide(plan, [], items, ran=1)
+    assert found.allowed == ("1 item inconclusive", "1 item not-run")

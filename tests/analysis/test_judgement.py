@@ -54,7 +54,7 @@ def test_a_rule_may_name_its_own_refusal() -> None:
     assert row["news"] == "as documented"
 
 
-def accuracy_row(precision: str = "fp16", limits: Any = None, **numbers: float) -> Any:
+def accuracy_row(precision: str = "fp16", limits: Any = None, **numbers: float | None) -> Any:
     """The table row of one accuracy item with given metrics."""
     item = builders.item("accuracy", "resnet50", precision, A, A, "max")
     plan = builders.plan([item], [builders.target(A)], [])
@@ -96,6 +96,14 @@ def test_every_limit_of_the_configuration_is_known() -> None:
 def test_without_a_limit_nothing_passes(limits: dict[str, None]) -> None:
     row = accuracy_row(limits=limits)
     assert (row["verdict"], row["verdict_code"]) == ("inconclusive", "no-limit")
+
+
+def test_a_limit_that_can_not_be_measured_is_no_pass() -> None:
+    """Outputs without classes have no top-1 to agree on, whatever the configuration asks."""
+    row = accuracy_row(golden_top1_agreement=None)
+    assert (row["verdict"], row["verdict_code"]) == ("inconclusive", "limit-not-measured")
+    assert row["verdict_reason"].startswith("top1-agreement has a limit")
+    assert accuracy_row(golden_top1_agreement=None, golden_cosine=0.5)["verdict"] == "fail"
 
 
 def test_without_a_limit_nan_still_fails() -> None:

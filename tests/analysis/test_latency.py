@@ -124,17 +124,23 @@ def test_the_noise_floor_grows_with_the_noise_and_not_with_a_slow_drift() -> Non
     assert drifting < 1.5 * calm
 
 
-def test_the_noise_floor_is_about_the_reach_of_an_equal_comparison() -> None:
-    """The floor promises what an A/A comparison of as many rounds would show."""
-    draw = np.random.default_rng(4)
-    floors, reaches = [], []
-    for _ in range(300):
-        a, b, c = draw.normal(0, 0.01, (3, 8))
-        floor = latency.noise_floor(dict(enumerate(np.exp(a))))
+@pytest.mark.parametrize("rounds", [4, 5, 6, 8, 12])
+def test_the_noise_floor_holds_95_of_100_equal_comparisons(rounds: int) -> None:
+    """The floor promises how far a comparison of a version with itself may lie from 1."""
+    draw = np.random.default_rng(rounds)
+    noise = draw.normal(0, 0.01, (PAIRS, 3, rounds))
+    inside = 0
+    for own, current, candidate in noise:
+        floor = latency.noise_floor(dict(enumerate(np.exp(own))))
         assert floor is not None
-        floors.append(floor)
-        reaches.append(stats.t.ppf(0.975, 7) * stats.sem(b - c))
-    assert np.median(floors) == pytest.approx(np.median(reaches), rel=0.15)
+        inside += bool(abs((candidate - current).mean()) <= np.log1p(floor))
+    assert inside / PAIRS == pytest.approx(0.95, abs=0.015)
+
+
+def test_the_percentiles_are_those_of_numpy() -> None:
+    rows = np.random.default_rng(6).normal(0, 1, (7, 10_000))
+    expected = np.quantile(rows, [0.025, 0.975], axis=1)
+    assert np.array(latency._percentiles(rows, 0.025)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 3])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from compat.analysis.observations import observe
 from tests import builders
 
@@ -14,6 +16,22 @@ PLAN = builders.plan([BUILD, LATENCY], [builders.target(A)], [])
 def test_an_item_without_a_record_is_not_run() -> None:
     seen = observe(PLAN, []).by_id[BUILD["id"]]
     assert (seen.status, seen.reason, seen.ran) == ("not-run", "no-record", False)
+
+
+@pytest.mark.parametrize(
+    ("status", "target", "ran"),
+    [
+        ("ok", {"python": "3.11"}, True),
+        ("failed", {"python": "3.11"}, True),
+        ("failed", {}, False),
+        ("unsupported", {"python": "3.11"}, False),
+        ("not-run", {"python": "3.11"}, False),
+    ],
+)
+def test_only_what_came_out_of_a_target_ran(status: str, target: dict[str, str], ran: bool) -> None:
+    seen = observe(PLAN, [builders.record(BUILD, status, target=target)]).by_id[BUILD["id"]]
+    assert seen.ran == ran
+    assert seen.failed_on_host == (status == "failed" and not ran)
 
 
 def test_a_later_record_replaces_an_earlier_one() -> None:

@@ -123,8 +123,63 @@ def test_what_the_current_version_violates_and_the_candidate_violates_more_block
 @pytest.mark.parametrize("status", ["failed", "unsupported"])
 def test_a_model_that_builds_in_neither_is_no_regression(status: str) -> None:
     found = upgrade(("build", CURRENT, no(status)), ("build", REBUILT, no(status)))
-    assert found.verdict != "blocked"
-    assert ("note", "already-so") in codes(found)
+    assert found.verdict == "inconclusive"
+    assert ("note", "not-compared") in codes(found)
+
+
+@pytest.mark.parametrize("status", ["failed", "unsupported"])
+def test_safe_is_said_only_of_what_was_compared(status: str) -> None:
+    """One model of two builds in neither version: the other one holds, and that is all."""
+    items = [i for m in "mn" for a, b in PAIRS for i in builders.cell_items(m, "fp32", a, b)]
+    records = [r for n, i in enumerate(items) for r in good_records(i, n)]
+    for record in records:
+        if record["model"] == "n":
+            gone = no(status) if record["check"] == "build" else no("not-run", "no-engine")
+            record.update(gone, round=None, numbers={})
+    targets = [builders.target(A, "current"), builders.target(B, "candidate")]
+    results = analysis.compile(builders.plan(items, targets, [(A, B)], "mn"), records)
+    (found,) = results.upgrades
+    assert (found.verdict, codes(found)) == ("safe", [("note", "not-compared")])
+    assert "builds in neither version, so nothing was compared" in found.reasons[0].text
+    assert found.coverage.uncompared == ("n fp32 strong",)
+    assert found.coverage.text.endswith("; not compared: n fp32 strong")
+    assert results.gate.reasons[0].endswith("; not compared: n fp32 strong")
+
+
+@pytest.mark.parametrize("pairs", [(CURRENT, REBUILT), (REBUILT,), (CURRENT,)])
+def test_what_the_host_could_not_prepare_is_no_news_of_a_version(pairs: tuple[str, ...]) -> None:
+    lost = no("failed", "precision-not-applied") | {"target": {}, "numbers": {}}
+    found = upgrade(*(("build", pair, lost) for pair in pairs))
+    assert found.verdict == "inconclusive"
+    assert codes(found) == [("gap", "not-prepared")]
+    assert found.coverage.ran == 19 - len(pairs)
+
+
+@pytest.mark.parametrize("status", ["failed", "crashed", "timeout", "refused", "unsupported"])
+@pytest.mark.parametrize("check", ["accuracy", "latency"])
+def test_what_broke_in_both_versions_was_not_measured(check: str, status: str) -> None:
+    """Not a regression, and no pass either."""
+    found = upgrade(*((check, pair, no(status)) for pair in (CURRENT, KEPT, REBUILT)))
+    assert found.verdict == "inconclusive"
+    assert set(codes(found)) == {("gap", "not-measured")}
+    assert "could not be measured in either version" in found.reasons[0].text
+
+
+def test_a_crash_where_the_current_version_only_drifts_blocks() -> None:
+    drifting = {"numbers": {"golden_cosine": 0.9}}
+    found = upgrade(("accuracy", CURRENT, drifting), ("accuracy", REBUILT, no("crashed")))
+    assert (found.verdict, codes(found)[0]) == ("blocked", ("blocks", "why"))
+
+
+def test_a_drift_where_the_current_version_crashed_has_nothing_to_compare_with() -> None:
+    found = upgrade(("accuracy", CURRENT, no("crashed")), ("accuracy", REBUILT, DRIFT))
+    assert found.verdict == "inconclusive"
+    assert ("gap", "no-baseline") in codes(found)
+
+
+def test_a_current_version_that_crashes_at_load_leaves_a_gap() -> None:
+    found = upgrade(("load", CURRENT, no("crashed")), models=("m",))
+    assert (found.verdict, codes(found)) == ("inconclusive", [("gap", "no-baseline")])
 
 
 def test_a_model_that_only_the_candidate_builds_is_told_and_nothing_to_compare() -> None:

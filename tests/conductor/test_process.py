@@ -73,6 +73,21 @@ def test_a_hang_is_a_timeout_and_the_rest_runs(tmp_path: Path) -> None:
     assert "[timeouts]" in results[1]["message"]
 
 
+def test_a_crash_between_two_items_costs_none(tmp_path: Path) -> None:
+    """A destructor that dies after a result was written takes nothing with it."""
+    results = _run(_job(tmp_path, ["ok", "die-behind", "ok", "ok"]))
+
+    assert [r["status"] for r in results] == ["ok"] * 4
+
+
+def test_zeros_in_an_event_file_are_passed_over(tmp_path: Path) -> None:
+    """A power cut leaves blocks of zeros; they must not stop every later run."""
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"event": "started"}\n' + b"\0" * 40 + b'\n{"event": "session"}\n')
+
+    assert [event["event"] for event, _ in process.read_events(path)] == ["started", "session"]
+
+
 def test_two_crashes_in_a_row_are_two_crashes(tmp_path: Path) -> None:
     """Restarting is not giving up."""
     results = _run(_job(tmp_path, ["segfault", "segfault", "ok"]))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
 
+from compat import analysis
 from compat.analysis import Results
 from compat.report.junit import junit_xml
+from tests import builders
 
 SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).with_name("xunit2.xsd")))
 
@@ -47,6 +50,35 @@ def test_not_run_and_inconclusive_are_skipped_with_the_reason(results: Results) 
         assert (skipped[item] is not None) == (verdict in ("not-run", "inconclusive"))
         if verdict == "not-run":
             assert reason in skipped[item].get("message")
+
+
+def outcome(item: dict[str, Any], records: list[dict[str, Any]], **plan: Any) -> Any:
+    """The only case of a run of one item."""
+    targets = [builders.target(t) for t in ("ort-1.30", "ort-1.31")]
+    made = builders.plan([item], targets, [("ort-1.30", "ort-1.31")], ["m"], **plan)
+    (case,) = etree.fromstring(junit_xml(analysis.compile(made, records))).iter("testcase")
+    return case
+
+
+def test_a_refusal_that_no_rule_foretells_is_skipped() -> None:
+    item = builders.item("load", "m", "fp32", "ort-1.30", "ort-1.31")
+    item["expectation"]["outcome"] = "undocumented"
+    case = outcome(item, [builders.record(item, "refused", reason="why", message="It said no.")])
+    message = case.find("skipped").get("message")
+    assert message == "refused (why), which no rule foretells: It said no."
+    assert outcome(item, [builders.record(item)]).find("skipped") is None
+
+
+def test_latency_that_is_not_judged_is_skipped() -> None:
+    items = [builders.item("latency", "m", "fp32", t, t, "opt") for t in ("ort-1.30", "ort-1.31")]
+    targets = [builders.target(t) for t in ("ort-1.30", "ort-1.31")]
+    gate = {"inconclusive": "allow", "not-run": "allow", "judge-latency": False}
+    plan = builders.plan(items, targets, [("ort-1.30", "ort-1.31")], ["m"], gate=gate)
+    records = [r for i in items for r in builders.rounds_of(i, 1)]
+    document = etree.fromstring(junit_xml(analysis.compile(plan, records)))
+    current, candidate = document.iter("testcase")
+    assert current.find("skipped") is None  # the current version is only measured
+    assert candidate.find("skipped").get("message").startswith("not judged: ")
 
 
 def test_a_crash_is_an_error_and_a_broken_limit_a_failure(results: Results) -> None:

@@ -27,6 +27,30 @@ def test_a_layer_counts_by_the_narrowest_type_it_touches() -> None:
     assert layer_types([RTX_1_7]) == {"Float": 1, "Int8": 1}
 
 
+def test_the_words_of_tensorrt_8_count_too() -> None:
+    """It spells out the memory format, and the type stands somewhere in it."""
+    text = (
+        "Layers:\nName: conv1, LayerType: CaskConvolution, Inputs: [ { Name: x, Location: Device, "
+        "Dimensions: [8,3,32,32], Format/Datatype: Row major linear FP32 }], Outputs: [ { Name: y, "
+        "Format/Datatype: Channel major FP16 format where channel % 8 == 0 }]"
+    )
+
+    assert layer_types([text]) == {"Half": 1}
+
+
+def test_the_log_of_tensorrt_8_has_types_before_shapes() -> None:
+    """An excerpt of a real verbose log of TensorRT 8.6.0."""
+    text = (
+        "Engine Layer Information:\n"
+        "Layer(CaskConvolution): layer4.0.downsample.0, Tactic: 0xee5f2503f9e3e566, "
+        "layer3.0.relu3_out (Float[-1,256:4,4,4]) -> layer4.0.down_out (Float[-1,512:4,2,2])\n"
+        "Layer(NoOp): Reformatting CopyNode for Input Tensor 0 to reshape_after_fc, Tactic: 0x00, "
+        "fc_out_tensor (Half[-1,100:8,1,1]) -> Reformatted Input Tensor 0 (Float[-1,100,1,1])"
+    )
+
+    assert layer_types([text]) == {"Float": 1, "Half": 1}
+
+
 def test_no_layer_list_says_nothing() -> None:
     """A log without the list cannot prove a precision, nor disprove it."""
     assert layer_types(["Engine generation completed"]) == {}

@@ -41,6 +41,22 @@ from compat.suite.refusals import MESSAGES, classify
         ),
         ("Unexpected call to stub loadRunner for ReformatRunner.", "plain-plan-in-lean-runtime"),
         ("Cannot deserialize engine with lean runtime", "host-code-not-allowed"),
+        (
+            "IRuntime::deserializeCudaEngine: Error Code 1: Internal Error (Failed due to an old "
+            "deserialization call on a newer plan file. This might happen when the plan file was "
+            "built from an older TensorRT version.",
+            "version-mismatch",
+        ),
+        (
+            "Error Code 6: API Usage Error (Engine Version Forward Compatibility supported "
+            "starting TensorRT \n.0. This Engine was created with TensorRT \b.\x06.",
+            "version-mismatch",
+        ),
+        (
+            "1: [dispatchStubs.cpp::deserializeEngine::14] Error Code 1: Internal Error "
+            "(Unexpected call to stub)",
+            "lean-runtime-missing",
+        ),
         ("CUDA initialization failure with error: 35", "cuda-initialization"),
         ("something new", "unclassified"),
     ],

@@ -1,36 +1,53 @@
 """What precision each layer really got, read from the layer list in a builder's verbose log.
 
 With ``ProfilingVerbosity.DETAILED`` the builder prints the same lines that the engine inspector
-gives, and it prints them where no GPU can load the engine. Seen: ``Format/Datatype: Half`` in
-TensorRT-RTX 1.4, ``Datatype: Half`` in 1.7.
+gives, and it prints them where no GPU can load the engine. Seen: ``Format/Datatype: Row major
+linear FP32`` (inspector of TensorRT 8), ``Format/Datatype: Half`` in TensorRT-RTX 1.4, ``Datatype:
+Half`` in 1.7. The log of TensorRT 8 has a line per layer instead, with types before the shapes:
+``Layer(CaskConvolution): conv1, Tactic: 0x.., x (Float[-1,3,32,32]) -> y (Half[-1,8,32,32])``.
 """
 
 import re
 from typing import Dict, Iterable
 
-_DATATYPE = re.compile(r"(?:Format/)?Datatype: (\w+)")
+_DATATYPE = re.compile(r"(?:Format/)?Datatype: ([^,}\]]+)|\((\w+)\[")
+_HEADINGS = ("Layers:", "Engine Layer Information:")
 # Narrowest first: a layer that reads int8 and writes half computes in int8.
-_NARROWEST_FIRST = ("FP4", "Int4", "FP8", "Int8", "BFloat16", "Half", "Float")
-_EXPECTED = {"fp16": "Half", "bf16": "BFloat16", "int8": "Int8", "fp8": "FP8"}
+_NARROWEST_FIRST = (
+    ("FP4", re.compile(r"\bFP4\b")),
+    ("Int4", re.compile(r"\b(Int4|INT4)\b")),
+    ("FP8", re.compile(r"\bFP8\b")),
+    ("Int8", re.compile(r"\b(Int8|INT8)\b")),
+    ("BFloat16", re.compile(r"\b(BFloat16|BF16)\b")),
+    ("Half", re.compile(r"\b(Half|FP16)\b")),
+    ("Float", re.compile(r"\b(Float|FP32)\b")),
+)
+_EXPECTED = {
+    "fp16": "Half",
+    "bf16": "BFloat16",
+    "int8": "Int8",
+    "int8-calibrated": "Int8",
+    "fp8": "FP8",
+}
 
 
 def layer_types(messages: Iterable[str]) -> Dict[str, int]:
     """Count the engine's layers by the narrowest floating or quantized type they touch.
 
     Args:
-        messages: the builder's log messages; the one that starts with ``Layers:`` is read.
+        messages: the builder's log messages; the one that holds the engine's layers is read.
 
     Returns:
-        Type name as TensorRT prints it -> number of layers; empty if no layer list was printed.
+        Type name as newer releases print it -> number of layers; empty if no list was printed.
     """
     counts: Dict[str, int] = {}
     for message in messages:
-        if not message.startswith("Layers:"):
+        if not message.startswith(_HEADINGS):
             continue
         for line in message.splitlines()[1:]:
-            found = set(_DATATYPE.findall(line))
-            for name in _NARROWEST_FIRST:
-                if name in found:
+            found = " | ".join(first or second for first, second in _DATATYPE.findall(line))
+            for name, pattern in _NARROWEST_FIRST:
+                if pattern.search(found):
                     counts[name] = counts.get(name, 0) + 1
                     break
     return counts

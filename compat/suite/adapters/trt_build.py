@@ -84,7 +84,7 @@ def build_engine(
             "layer_types": counts,
             "parser_messages": parser_messages,
             "builder_messages": logger.worth_reading()[len(parser_messages) :],
-            "timing_cache": _keep_timing_cache(config, request, cache),
+            "timing_cache": _keep_timing_cache(request, cache),
         },
     )
 
@@ -161,11 +161,12 @@ def _use_timing_cache(config: Any, request: Request) -> Any:
     return cache
 
 
-def _keep_timing_cache(config: Any, request: Request, cache: Any) -> Optional[int]:
+def _keep_timing_cache(request: Request, cache: Any) -> Optional[int]:
     """Write the cache back and return its bytes; None where none is used."""
     if cache is None:
         return None
-    data = bytes(config.get_timing_cache().serialize())
+    # Not config.get_timing_cache(): in 8.6 a second handle on the cache is freed twice (SIGABRT).
+    data = bytes(memoryview(cache.serialize()))
     with open(request.timing_cache + ".part", "wb") as stream:
         stream.write(data)
     os.replace(request.timing_cache + ".part", request.timing_cache)

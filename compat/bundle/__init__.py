@@ -1,0 +1,1 @@
+"""The offline bundle: pack a matrix, carry it in parts, run it far away, merge what came back."""

@@ -1,0 +1,219 @@
+"""Lay out interpreters and environments on the far machine: no pip, no network, Python 3.8.
+
+Standard library only, and nothing else of this package: `run.py` calls it before any environment
+stands. An environment is a virtual environment made by hand (a link to an interpreter and
+``pyvenv.cfg``), into whose site-packages the wheels are unpacked.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+STAMP = "bundle-stamp.json"
+#: Stands in the written variables for the environment's own folder.
+PLACE = "/@environment@"
+
+Say = Callable[[str], None]
+
+
+class LayoutError(Exception):
+    """What was unpacked cannot be laid out; the text names the way out."""
+
+
+class Base(NamedTuple):
+    """An interpreter, and the folders of the libraries that it needs beside it."""
+
+    python: str
+    libraries: Tuple[str, ...]
+
+
+def lay_out(work: str, say: Say) -> Tuple[List[str], Dict[str, str]]:
+    """Make every environment; return how to start the conductor: argv and variables."""
+    far = read(work)
+    with open(os.path.join(work, "unpacked.json"), encoding="utf-8") as stream:
+        digests = json.load(stream)["sha256"]
+    bases = {minor: base(work, far, minor) for minor in sorted(minors(far))}
+    for minor, wheels in far["deps"].items():
+        folder = deps_folder(work, minor)
+        _once(folder, [digests[one] for one in wheels], say, _filler(work, folder, wheels, folder))
+    for name, target in far["targets"].items():
+        if "wheels" in target:
+            _environment(work, env_folder(work, name), target, bases, digests, say)
+    host = os.path.join(work, "host")
+    _environment(work, host, far["host"], bases, digests, say)
+    env = {**os.environ, "PYTHONPATH": os.path.join(work, "source"), "PYTHONNOUSERSITE": "1"}
+    env.pop("PYTHONHOME", None)
+    libraries = search_path(bases[far["host"]["python"]].libraries)
+    if libraries:
+        env["LD_LIBRARY_PATH"] = libraries
+    return [os.path.join(host, "bin", "python"), "-m", "compat.bundle.far"], env
+
+
+def read(work: str) -> Dict[str, Any]:
+    """Return what was written at create time."""
+    with open(os.path.join(work, "far.json"), encoding="utf-8") as stream:
+        found: Dict[str, Any] = json.load(stream)
+        return found
+
+
+def minors(far: Mapping[str, Any]) -> "set[str]":
+    """Return the Pythons ("3.12") that something of the bundle runs on."""
+    used = {str(target["python"]) for target in far["targets"].values() if "wheels" in target}
+    return used | {str(far["host"]["python"])}
+
+
+def env_folder(work: str, target: str) -> str:
+    """Return where a target's environment stands."""
+    return os.path.join(work, "envs", target)
+
+
+def deps_folder(work: str, minor: str) -> str:
+    """Return where the suite's own packages for a Python stand."""
+    return os.path.join(work, "deps", "py" + minor)
+
+
+def search_path(folders: Sequence[str]) -> str:
+    """Return LD_LIBRARY_PATH: these folders, then what the machine itself has set."""
+    return ":".join([*folders, *filter(None, [os.environ.get("LD_LIBRARY_PATH")])])
+
+
+def base(work: str, far: Mapping[str, Any], minor: str) -> Base:
+    """Return the interpreter of a Python: the one that came along, else the machine's own."""
+    packed = far["interpreters"].get(minor)
+    if packed is None:
+        return Base(_own(minor), ())
+    folder = os.path.join(work, "interpreters", minor)
+    archive = os.path.join(work, packed["archive"])
+    _once(folder, [packed["sha256"]], lambda _: None, lambda: _untar(archive, folder))
+    libraries = tuple(os.path.join(folder, one) for one in ("lib", "shared"))
+    return Base(os.path.join(folder, packed["python"]), libraries)
+
+
+def _own(minor: str) -> str:
+    """Return the machine's own interpreter of a Python ("3.12")."""
+    running = getattr(sys, "_base_executable", "") or sys.executable
+    for path in (running, shutil.which("python" + minor), shutil.which("python3")):
+        if path and _minor_of(path) == minor:
+            return os.path.realpath(path)
+    raise LayoutError(
+        "this bundle was made for a machine with Python %s, and there is none here (this is "
+        "Python %s): start run.py with it, or create the bundle with --interpreter %s"
+        % (minor, sys.version.split()[0], minor)
+    )
+
+
+def _minor_of(python: str) -> str:
+    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        said = subprocess.run([python, "-c", question], stdout=subprocess.PIPE, check=False)
+    except OSError:
+        return ""
+    return said.stdout.decode("ascii", "replace").strip()
+
+
+def _untar(archive: str, folder: str) -> None:
+    """Unpack an interpreter that this program itself has packed, and verified by digest."""
+    with tarfile.open(archive, "r:gz") as packed:
+        for info in packed:
+            if not _inside(folder, info.name):
+                raise LayoutError("%s: %s leads out of its folder" % (archive, info.name))
+            packed.extract(info, folder, set_attrs=True)
+
+
+def _environment(
+    work: str,
+    folder: str,
+    target: Mapping[str, Any],
+    bases: Mapping[str, Base],
+    digests: Mapping[str, str],
+    say: Say,
+) -> None:
+    minor = target["python"]
+    python, wheels = bases[minor].python, target["wheels"]
+    site = os.path.join(folder, "lib", "python" + minor, "site-packages")
+    fill, beside = _filler(work, site, wheels, folder), target.get("beside", {})
+
+    def make() -> None:
+        os.makedirs(os.path.join(folder, "bin"))
+        with open(os.path.join(folder, "pyvenv.cfg"), "w", encoding="utf-8") as stream:
+            stream.write("home = %s\n" % os.path.dirname(python))
+            stream.write("include-system-site-packages = false\n")
+        os.symlink(python, os.path.join(folder, "bin", "python"))
+        fill()
+        for link, aim in beside.items():
+            path = os.path.join(site, link)
+            os.symlink(os.path.relpath(os.path.join(site, aim), os.path.dirname(path)), path)
+
+    _once(folder, [python, beside, [digests[one] for one in wheels]], say, make)
+
+
+def _once(folder: str, identity: Any, say: Say, make: Callable[[], None]) -> None:
+    """Make a folder, unless it stands whole; its stamp is written last."""
+    text = json.dumps([folder, identity], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    stamp = os.path.join(folder, STAMP)
+    try:
+        with open(stamp, encoding="ascii") as stream:
+            if stream.read() == digest:
+                return
+    except OSError:
+        pass
+    if os.path.isdir(folder):
+        shutil.rmtree(folder)
+    os.makedirs(folder)
+    say("laying out %s" % folder)
+    make()
+    with open(stamp, "w", encoding="ascii") as stream:
+        stream.write(digest)
+
+
+def _filler(work: str, site: str, wheels: Sequence[str], prefix: str) -> Callable[[], None]:
+    def fill() -> None:
+        for wheel in wheels:
+            unpack_wheel(os.path.join(work, wheel), site, prefix)
+
+    return fill
+
+
+def unpack_wheel(wheel: str, site: str, prefix: str) -> None:
+    """Unpack a wheel into site-packages, what belongs elsewhere below the prefix.
+
+    Scripts and headers are left out: nothing here is started by name or compiled.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        for info in archive.infolist():
+            path = destination(info.filename, site, prefix)
+            if path is None or info.is_dir():
+                continue
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with archive.open(info) as source, open(path, "wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+            if info.external_attr >> 16 & 0o100:
+                os.chmod(path, 0o755)  # noqa: S103 - a program for everybody, as pip leaves it
+
+
+def destination(name: str, site: str, prefix: str) -> "str | None":
+    """Return where a wheel's file belongs; None where it is not needed."""
+    parts = name.split("/")
+    folder = site
+    if parts[0].endswith(".data") and len(parts) > 2:
+        if parts[1] in ("purelib", "platlib"):
+            parts = parts[2:]
+        elif parts[1] == "data":
+            folder, parts = prefix, parts[2:]
+        else:
+            return None
+    if not _inside(folder, "/".join(parts)):
+        raise LayoutError("a wheel holds %s, which leads out of its folder" % name)
+    return os.path.join(folder, *parts)
+
+
+def _inside(folder: str, name: str) -> bool:
+    path = os.path.normpath(os.path.join(folder, name))
+    return path == os.path.normpath(folder) or path.startswith(os.path.normpath(folder) + os.sep)

@@ -1,0 +1,52 @@
+"""Leave files out of wheels that nothing on the far machine opens, to have less to carry.
+
+cuDNN's wheels, for one, are 700 MB, of which TensorRT 8 without cuDNN tactics opens 150 kB.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from compat.bundle.layout import destination
+
+_SITE = "/site"
+
+
+def thinned(wheel: Path, patterns: Sequence[str], folder: Path) -> tuple[Path, list[str]]:
+    """Return a wheel without the files that match, and their names; the same one if none does.
+
+    Args:
+        wheel: as it was fetched and verified.
+        patterns: shell patterns of paths in site-packages, such as ``nvidia/cudnn/lib/*_infer*``.
+        folder: where thinned wheels are kept.
+    """
+    with zipfile.ZipFile(wheel) as whole:
+        left = dict(_matching(whole, patterns))
+        if not left:
+            return wheel, []
+        identity = hashlib.sha256("\n".join([str(wheel.stat().st_mtime_ns), *left]).encode())
+        made = folder / identity.hexdigest()[:12] / wheel.name
+        if not made.is_file():
+            made.parent.mkdir(parents=True, exist_ok=True)
+            draft = made.with_suffix(".new")
+            with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as thin:
+                for info in whole.infolist():
+                    if info.filename not in left:
+                        thin.writestr(info, whole.read(info), zipfile.ZIP_DEFLATED)
+            draft.replace(made)
+    return made, list(left.values())
+
+
+def _matching(whole: zipfile.ZipFile, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield name and place of the files that match; never the wheel's own description."""
+    for name in whole.namelist():
+        place = destination(name, _SITE, "/prefix") or ""
+        inside = place.removeprefix(_SITE + "/")
+        if place == inside or ".dist-info/" in name:
+            continue
+        if any(fnmatch.fnmatchcase(inside, one) for one in patterns):
+            yield name, inside

@@ -1,0 +1,170 @@
+"""Several runs, one report: what may be merged, and whose record answers a cell."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compat.bundle.merge import choose, merge
+from compat.bundle.parts import BundleError
+from compat.bundle.source import Source
+
+ITEM = {
+    "check": "load",
+    "phase": "check",
+    "model": "net",
+    "precision": "fp16",
+    "typing": "strong",
+    "variant": "plain",
+    "builder": "a",
+    "runtime": "a",
+    "point": None,
+    "batch": None,
+    "expectation": None,
+}
+
+
+def _record(item: str, status: str = "ok", machine: str = "one", **more: Any) -> dict[str, Any]:
+    kept = {key: ITEM[key] for key in ("check", "model", "precision", "typing")}
+    base = {"item": item, "round": None, "key": item, "status": status, "machine": machine}
+    return {**kept, **base, "reason": "", "message": "", "numbers": {}, "files": {}, **more}
+
+
+def _source(name: str, *records: dict[str, Any]) -> Source:
+    return Source(Path(name), {}, records, name, {})
+
+
+def test_what_ran_answers_before_what_did_not() -> None:
+    first = _source("one", _record("x", "not-run"), _record("y"))
+    second = _source("two", _record("x", machine="two"), _record("y", "not-run", "two"))
+
+    chosen, aside = choose([first, second])
+
+    assert {(r["item"], r["machine"]) for r in chosen} == {("x", "two"), ("y", "one")}
+    assert len(aside) == 2
+
+
+def test_times_of_two_machines_are_never_put_beside_each_other() -> None:
+    """The machine that timed more keeps the series; the other's blocks are set aside."""
+    first = _source("one", _record("l1", check="latency", round=0))
+    second = _source(
+        "two",
+        _record("l2", machine="two", check="latency", round=0),
+        _record("l2", machine="two", check="latency", round=1),
+    )
+
+    chosen, aside = choose([first, second])
+
+    assert {r["machine"] for r in chosen} == {"two"}
+    assert [r["item"] for r in aside] == ["l1"]
+
+
+def test_a_failure_is_not_hidden_by_another_machine_that_did_not_try() -> None:
+    chosen, _ = choose(
+        [_source("one", _record("x", "not-run")), _source("two", _record("x", "crashed", "two"))]
+    )
+
+    assert [r["status"] for r in chosen] == ["crashed"]
+
+
+def _result(path: Path, **changes: Any) -> Path:
+    """Write a results file of one item."""
+    plan = {
+        "schema": 1,
+        "created": "2026-11-20T12:00:00+00:00",
+        "config": {"path": "compat.toml", "sha256": "c" * 64},
+        "quick": False,
+        "targets": [
+            {"name": "a", "flavour": "tensorrt", "version": "8.6.0", "role": "current"}
+            | {"provider": "wheel"},
+        ],
+        "models": [{"name": "net", "source": "net.onnx", "axes": {}, "precisions": ["fp16"]}],
+        "upgrades": [],
+        "limits": {"latency": 0.05, "max-cv": {"gpu": 0.02, "host": 0.1}, "accuracy": {"net": {}}},
+        "gate": {"inconclusive": "allow", "not-run": "allow", "judge-latency": True},
+        "golden": {"net": {"opt": "golden/net-1/golden-opt-1.npz"}},
+        "machine": {"cpu": path.name, "gpus": []},
+        "items": [{"id": "load/net", **ITEM}],
+        **changes,
+    }
+    record = _record("load/net", numbers={"load_s": 0.1}, target={"version": "8.6.0"})
+    del record["machine"]
+    files = {
+        "plan.json": json.dumps(plan),
+        "records.jsonl": json.dumps(record) + "\n",
+        "result.json": json.dumps({"models": {"net": "d" * 64}, "left_out": {"samples": 2}}),
+    }
+    with tarfile.open(path, "w:gz") as archive:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return path
+
+
+def test_two_results_become_one_report(tmp_path: Path) -> None:
+    told: list[str] = []
+    paths = [_result(tmp_path / "one.tar.gz"), _result(tmp_path / "two.tar.gz")]
+
+    results = merge(paths, tmp_path / "out", None, told.append)
+
+    records = (tmp_path / "out" / "records.jsonl").read_text().splitlines()
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text())
+    assert results.counts["ran"] == 1
+    assert json.loads(records[0])["machine"].startswith("one.tar.gz [")
+    assert len((tmp_path / "out" / "set-aside.jsonl").read_text().splitlines()) == 1
+    assert plan["golden"]["net"]["opt"] == "results/01/golden/net-1/golden-opt-1.npz"
+    assert len(plan["machines"]) == 2
+    assert "2 samples had no room" in " ".join(told)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"config": {"path": "x", "sha256": "e" * 64}}, "different configurations"),
+        ({"quick": True}, "quick"),
+        ({"golden": {"net": {"opt": "golden/net-2/golden-opt-2.npz"}}}, "another model net"),
+    ],
+)
+def test_runs_that_do_not_belong_together(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    paths = [_result(tmp_path / "one.tar.gz"), _result(tmp_path / "two.tar.gz", **changes)]
+
+    with pytest.raises(BundleError, match=said):
+        merge(paths, tmp_path / "out", None, lambda _: None)
+
+
+def test_a_result_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    path = _result(tmp_path / "one.tar.gz")
+    path.write_bytes(path.read_bytes()[:200])
+
+    with pytest.raises(BundleError, match=r"one\.tar\.gz"):
+        merge([path], tmp_path / "out", None, lambda _: None)
+
+
+def test_the_same_result_twice_is_named(tmp_path: Path) -> None:
+    path = _result(tmp_path / "one.tar.gz")
+
+    with pytest.raises(BundleError, match="given twice"):
+        merge([path, path], tmp_path / "out", None, lambda _: None)
+
+
+def test_limits_and_gate_of_another_file(tmp_path: Path) -> None:
+    """The model's ONNX need not be on the machine that merges."""
+    config = tmp_path / "strict.toml"
+    config.write_text(
+        'schema = 1\n[targets.a]\nflavour = "tensorrt"\nversion = "8.6.0"\n'
+        '[models.net]\nsource = "not-here.onnx"\n[limits]\nlatency = 0.01\n'
+    )
+
+    merge([_result(tmp_path / "one.tar.gz")], tmp_path / "out", config, lambda _: None)
+
+    plan = json.loads((tmp_path / "out" / "plan.json").read_text())
+    assert plan["limits"]["latency"] == 0.01
+    assert plan["gate"]["not-run"] == "stop"
