@@ -92,7 +92,7 @@ def measure(folder: Path, out: Path) -> int:
         results = analysis.compile(plan, map(json.loads, lines))
     compiled = time.perf_counter()
     report.write(results, out, records_path=records)
-    ended = time.perf_counter()
+    ended, spent = time.perf_counter(), time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     pages = sorted(out.glob("*.html"), key=lambda p: p.stat().st_size)
     count = sum(1 for _ in records.open(encoding="utf-8"))
@@ -102,7 +102,7 @@ def measure(folder: Path, out: Path) -> int:
     )
     print(f"compile {compiled - began:.2f} s, write {ended - compiled:.2f} s")
     print(f"total   {ended - began:.2f} s of {SECONDS:.0f} s", end=", ")
-    print(f"of these {time.process_time() - used:.2f} s on the processor")
+    print(f"of these {spent:.2f} s on the processor")
     print(f"peak    {peak / 1e6:,.0f} MB of {BYTES / 1e6:,.0f} MB")
     print(f"HTML    {sum(p.stat().st_size for p in pages):,} bytes in {len(pages)} pages, ", end="")
     print(f"largest {pages[-1].name} {pages[-1].stat().st_size:,} bytes")

@@ -127,7 +127,7 @@ def record(planned: Mapping[str, Any], status: str = "ok", **changes: Any) -> Js
             "version": "1.6.1.120",
             "python": "3.11.7",
             "platform": "Linux-6.1-x86_64-glibc2.36",
-            "gpu": None,
+            "gpus": [],
             "driver": None,
         },
         **changes,

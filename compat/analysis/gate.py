@@ -36,19 +36,25 @@ def decide(
     stopped = [u for u in upgrades if _policy(plan, u.verdict) == "stop"]
     if stopped:
         return GateDecision("inconclusive", 4, tuple(map(_said, stopped)), allowed)
-    return _passing(plan, upgrades, allowed)
+    clean = not any(j.verdict == "fail" for j in judgements.values())
+    return _passing(plan, upgrades, allowed, clean=clean)
 
 
 def _passing(
-    plan: Mapping[str, Any], upgrades: Sequence[UpgradeVerdict], allowed: tuple[str, ...]
+    plan: Mapping[str, Any],
+    upgrades: Sequence[UpgradeVerdict],
+    allowed: tuple[str, ...],
+    *,
+    clean: bool,
 ) -> GateDecision:
     """Nothing stops: pass only over something that was judged."""
     held = [u for u in upgrades if u.verdict in ("safe", "rebuild")]
     if held:
         return GateDecision("pass", 0, tuple(map(_passed, held)), allowed)
     if any(_held_but_latency(plan, u) for u in upgrades):
-        reason = "nothing failed; latency was not judged (quick run)"
-        return GateDecision("pass", 0, (reason,), allowed, held=False)
+        failed = "nothing failed" if clean else "no upgrade failed"
+        reason = f"{failed}; latency was not judged (quick run)"
+        return GateDecision("pass", 0, (reason,), allowed, held=False, clean=clean)
     reasons = ("no upgrade could be judged", *map(_said, upgrades))
     return GateDecision("inconclusive", 4, reasons)
 

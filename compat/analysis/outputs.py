@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import copysign, inf
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from compat.analysis.observations import Observation, Observations
 Arrays = dict[str, Array]
 
 CACHE_SCHEMA = 1
+#: Stands for infinity in a record, as JSON has none; on the same side of every limit.
+BEYOND = 1e300
 #: The fact of a record that names the item that its ``current_`` metrics are against.
 COMPARED_WITH = "compared_with"
 
@@ -127,7 +130,11 @@ def _by_golden(seen: Observations) -> Iterator[list[Observation]]:
 def _carried(item: Observation, prefix: str) -> Metrics | None:
     """Metrics that the record already has in its numbers, as merged runs do."""
     numbers = (item.record or {}).get("numbers") or {}
-    found = {n: numbers[prefix + n] for n in drift.NAMES if numbers.get(prefix + n) is not None}
+    found = {
+        name: copysign(inf, value) if abs(value) >= BEYOND else value
+        for name in drift.NAMES
+        if (value := numbers.get(prefix + name)) is not None
+    }
     return found or None
 
 

@@ -77,6 +77,9 @@ def _build_causes(
         next((p[pair] for p in builds if pair in p), None)
         for pair in ((current, current), (candidate, candidate))
     )
+    if before is None and after is not None:
+        text = f"is planned for {candidate} only, so there is nothing to compare"
+        return "nothing-to-compare", [Cause("note", "not-planned", text, after)]
     if before is None or after is None:
         return None
     said = after.message or after.status

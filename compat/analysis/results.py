@@ -90,7 +90,8 @@ class GateDecision:
     """The decision for CI; ``allowed`` lists what the configuration let through.
 
     ``held`` is false for a pass without any upgrade that was judged to its end: nothing failed,
-    and that is all there is to say.
+    and that is all there is to say. ``clean`` is false where a single item failed all the same,
+    outside of every upgrade or as it did before.
     """
 
     value: GateWord
@@ -98,13 +99,21 @@ class GateDecision:
     reasons: tuple[str, ...]
     allowed: tuple[str, ...] = ()
     held: bool = True
+    clean: bool = True
+
+    @property
+    def because(self) -> tuple[str, ...]:
+        """The reasons, without what the headline says already."""
+        return tuple(r.removeprefix(f"{self.headline.lower()}; ") for r in self.reasons)
 
     @property
     def headline(self) -> str:
         """The decision in three words."""
         match self.value:
+            case "pass" if self.held:
+                return "The gate holds"
             case "pass":
-                return "The gate holds" if self.held else "Nothing failed"
+                return "Nothing failed" if self.clean else "No upgrade failed"
             case "fail":
                 return "The gate says stop"
             case "inconclusive":

@@ -15,6 +15,7 @@ from compat.bundle.parts import BundleError
 from compat.bundle.source import Record, Source, read
 from compat.conductor.lock import locked
 from compat.config import load_config
+from compat.engine.rules import expect
 from compat.matrix import Selection, plan
 from compat.records import SCHEMA
 
@@ -94,6 +95,7 @@ def _plan(sources: Sequence[Source]) -> dict[str, Any]:
     merged = dict(sources[0].plan)
     for key, names in (("items", ("id",)), ("targets", ("name",)), ("upgrades", ("from", "to"))):
         merged[key] = _union((source.plan[key] for source in sources), names)
+    merged["items"] = [_expected(item, merged["targets"]) for item in merged["items"]]
     merged["models"] = _models(sources)
     merged["golden"] = {}
     accuracy: dict[str, dict[str, Any]] = {}
@@ -106,6 +108,22 @@ def _plan(sources: Sequence[Source]) -> dict[str, Any]:
     if len(merged["machines"]) > 1:
         merged["machine"] = _together([source.plan.get("machine") or {} for source in sources])
     return merged
+
+
+def _expected(item: dict[str, Any], targets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Give a load what the rules of this version say of it: rules are mended, runs are not."""
+    if item["check"] != "load":
+        return item
+    by_name = {target["name"]: target for target in targets}
+    builder, runtime = by_name[item["builder"]], by_name[item["runtime"]]
+    expected = expect(
+        builder["flavour"],
+        builder["version"],
+        runtime["version"],
+        runtime_flavour=runtime["flavour"],
+        variant=item["variant"],
+    )
+    return {**item, "expectation": expected.as_dict()}
 
 
 def _union(lists: Iterable[Iterable[dict[str, Any]]], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -63,9 +63,13 @@ class CellView:
     def numbers(self) -> str:
         """The two numbers that people look for: the worst cosine and the worst ratio."""
         cosines = [v for r in self.checks if (v := r.number("golden_cosine")) is not None]
-        ratios = [v for r in self.checks if (v := r.number("ratio")) is not None]
+        ratios = [(v, r) for r in self.checks if (v := r.number("ratio")) is not None]
         parts = [f"cos {figures.cosine(min(cosines))}"] if cosines else []
-        return " ".join(parts + ([figures.ratio(max(ratios))] if ratios else []))
+        if ratios:
+            worst, row = max(ratios, key=lambda found: found[0])
+            open_ = row.text("verdict_code") == "latency-not-judged"
+            parts.append(figures.ratio(worst) + (" (not judged)" if open_ else ""))
+        return " ".join(parts)
 
 
 def state_of(items: Iterable[Row]) -> str:

@@ -32,7 +32,7 @@ def terminal(results: Results, console: Console) -> None:
     tail = f" (exit code {gate.exit_code}); {results.coverage.text}"
     console.print(Text.assemble(_marked(figures.gate_mark(gate), console), tail))
     if not results.upgrades or not gate.held:
-        for reason in gate.reasons:
+        for reason in gate.because:
             console.print(Text(_shown(reason, console)))
     for allowed in gate.allowed:
         console.print(Text(_shown(f"let through: {allowed}", console)))

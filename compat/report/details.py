@@ -64,19 +64,26 @@ def detail(cell: CellView, records: Mapping[str, Mapping[str, Any]]) -> CellDeta
     builder, runtime, model, *_ = cell.key
     load = next((r for r in cell.items if r.text("check") == "load"), None)
     unrun = [r for r in cell.items if not r.ran]
-    built_only = bool(cell.build and cell.build.ran and not any(r.ran for r in cell.checks))
     title = f"{builder} → {runtime} · {model} · {kind(cell.key)}"
     return CellDetail(
         cell.anchor,
         title,
         cell.mark,
-        cell.numbers or ("engine built, nothing else could run" if built_only else ""),
+        cell.numbers or _only_built(cell),
         _expectation(load),
         load.text("rule_source") if load is not None else "",
         tuple(_item(r, records.get(r.text("item"), {})) for r in cell.items if r.ran),
         len(unrun),
         unrun[0].text("message") if unrun else "",
     )
+
+
+def _only_built(cell: CellView) -> str:
+    """What the build alone says, where no check ran."""
+    if cell.build is None or not cell.build.ran or any(r.ran for r in cell.checks):
+        return ""
+    status = cell.build.text("status")
+    return "engine built, nothing else could run" if status == "ok" else f"build {status}"
 
 
 def _expectation(load: Row | None) -> str:

@@ -89,10 +89,10 @@ def significant(value: float | None) -> str:
         return "∞" if value > 0 else "-∞"
     if value == 0:
         return "0"
+    if abs(value) < 1e-3 or abs(value) >= 1e7:
+        return f"{value:.1e}"
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    if abs(value) < 1e-3:
-        return f"{value:.1e}"
     return f"{value:#.3g}".rstrip(".")
 
 

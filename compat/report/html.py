@@ -29,6 +29,24 @@ def place(mark: Mark, note: str, link: str, numbers: str = "", span: int = 1) ->
     return Markup(f'<td class="p {mark.style}"{columns}>{state(mark, note, link)}{below}</td>')  # noqa: S704 - escaped above
 
 
+@lru_cache(maxsize=8192)
+def text(value: str) -> Markup:
+    """Names as text; a table says the same few names in every row."""
+    return escape(value)
+
+
+def head(mark: Mark, model: str, kind: str, *places: str) -> Markup:
+    """The beginning of a table row: what the filter looks at, and the coordinates."""
+    key = f"{text(kind)}|{text(mark.word)}|{text(model)}"
+    cells = "".join(f"<td>{text(place)}</td>" for place in (kind, *places))
+    return Markup(f'<tr data-k="{key}"><th scope="row">{text(model)}</th>{cells}')  # noqa: S704 - escaped above
+
+
+def joined(*parts: Markup) -> Markup:
+    """Pieces that are HTML already; adding Markup to Markup escapes anew at every step."""
+    return Markup("".join(parts))  # noqa: S704 - Markup only
+
+
 def numbers(values: Iterable[str]) -> Markup:
     """Right-aligned table cells; the values are what ``figures`` made of numbers, so safe."""
     return Markup("".join(f'<td class="n">{v}</td>' for v in values))  # noqa: S704 - numbers only

@@ -133,10 +133,10 @@ def question(results: Results) -> str:
 
 
 def machine(results: Results) -> str:
-    """The machine in a few words: platform and GPU as the targets saw them."""
+    """The machine in a few words: platform and GPUs as the targets saw them."""
     facts = [f for f in results.environment.values() if f]
     platforms = dict.fromkeys(str(f["platform"]) for f in facts if f.get("platform"))
-    gpus = dict.fromkeys(str(f["gpu"]) for f in facts if f.get("gpu"))
+    gpus = dict.fromkeys(str(gpu) for f in facts for gpu in f.get("gpus") or ())
     return f"{', '.join(platforms) or 'unknown machine'} · {', '.join(gpus) or 'no GPU'}"
 
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from math import isinf, isnan
+from math import copysign, isinf, isnan
 from pathlib import Path
 
 import pandas as pd
 
 from compat.analysis import drift, labels
-from compat.analysis.outputs import COMPARED_WITH
+from compat.analysis.outputs import BEYOND, COMPARED_WITH
 from compat.report.rows import Row, rows
 
-#: Stands for infinity, which JSON does not have, on the same side of every limit.
-_BEYOND = 1e300
 _CHECKS = ('"accuracy', '"top1')
 
 
@@ -66,4 +64,4 @@ def _metrics(row: Row) -> dict[str, float]:
 
 
 def _finite(value: float) -> float:
-    return (_BEYOND if value > 0 else -_BEYOND) if isinf(value) else value
+    return copysign(BEYOND, value) if isinf(value) else value

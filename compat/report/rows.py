@@ -24,7 +24,8 @@ class Row:
 
     def text(self, column: str) -> str:
         """A text column."""
-        return str(self.columns[column][self.index])
+        value: str = self.columns[column][self.index]
+        return value
 
     def number(self, column: str) -> float | None:
         """A numeric column; None where it was not measured."""

@@ -35,7 +35,7 @@ def _lines(results: Results, items: Sequence[Row]) -> Iterator[str]:
     for upgrade in results.upgrades:
         yield from _upgrade(upgrade)
     if not results.upgrades or not gate.held:
-        yield from ("", *(f"- {escape(r)}" for r in gate.reasons))
+        yield from ("", *(f"- {escape(r)}" for r in gate.because))
     if gate.allowed:
         yield from ("", "Let through by the configuration:", "")
         yield from (f"- {escape(a)}" for a in gate.allowed)

@@ -15,19 +15,15 @@ from compat.report.figures import Mark
 from compat.report.rows import Row, anchor, kind
 
 _NOTHING = Markup()
+_SHORT = 60
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """Coordinates, numbers as text, and what it means."""
+    """One measured item: how it looks, and its whole row."""
 
-    builder: str
-    runtime: str
-    model: str
-    kind: str
-    at: str
     mark: Mark
-    cells: Markup
+    row: Markup
 
 
 def drift_rows(items: Iterable[Row], linked: set[str]) -> list[TableRow]:
@@ -116,18 +112,13 @@ def _row(
     batch = row.number("batch")
     at = row.text("point") + (f" · {batch:.0f}" if batch is not None else "")
     shown, link = figures.mark(_state(row)), _link(row, linked)
-    why = (
-        "" if row.text("verdict") == "pass" else row.text("verdict_reason")
-    )  # the numbers beside it say it
-    return TableRow(
-        builder,
-        runtime,
-        model,
-        kind(row.cell),
-        at,
-        shown,
-        html.place(shown, why, link) + drawing + html.numbers(numbers),
-    )
+    # The numbers beside a pass say it; that a quick run judges no latency stands above the table.
+    quiet = row.text("verdict") == "pass" or row.text("verdict_code") == "latency-not-judged"
+    why = "" if quiet else row.text("verdict_reason")
+    places = (f"{builder} → {runtime}", at) if at else (f"{builder} → {runtime}",)
+    head = html.head(shown, model, kind(row.cell), *places)
+    place = html.place(shown, why, link)
+    return TableRow(shown, html.joined(head, place, drawing, html.numbers(numbers)))
 
 
 def _state(row: Row) -> str:
@@ -177,7 +168,7 @@ def _build_row(row: Row, rebuild: Row | None, linked: set[str]) -> BuildRow:
         row.text("model"),
         kind(row.cell),
         shown,
-        html.place(shown, row.text("message"), _link(row, linked)) + html.numbers(numbers),
+        html.place(shown, _short(row.text("message")), _link(row, linked)) + html.numbers(numbers),
         ", ".join(f"{k} {v}" for k, v in types.items()) or figures.DASH,
         tuple(
             map(
@@ -186,6 +177,11 @@ def _build_row(row: Row, rebuild: Row | None, linked: set[str]) -> BuildRow:
         ),
         _rebuilt(rebuild),
     )
+
+
+def _short(message: str) -> str:
+    """The beginning of a message that stands in full among the findings."""
+    return message if len(message) <= _SHORT else f"{message[:_SHORT].rstrip()} …"
 
 
 def _link(row: Row, linked: set[str]) -> str:

@@ -75,8 +75,8 @@ MESSAGES = (
     Message(
         "not-an-engine",
         r"[Mm]agic ?[Tt]ag|header\.size == |plan\.header|Serialization assertion|[Tt]runcated",
-        "the file is no plan, or it was cut or damaged",
-        "compare it with its manifest, and rebuild it",
+        "the file is no plan, was cut or damaged, or a release with another plan format made it",
+        "compare it with its manifest, and rebuild it with the runtime's version",
         "NVIDIA/TensorRT#1596; seen here with TensorRT-RTX 1.7",
     ),
     Message(

@@ -106,6 +106,16 @@ def test_a_quick_run_passes_only_if_latency_alone_is_open(
         assert alone.allowed
 
 
+def test_nothing_failed_is_not_said_where_an_item_failed() -> None:
+    """A build that failed in both versions, or in a target of no upgrade, is still a failure."""
+    plan = builders.plan([], [], [], gate=ALLOW | QUICK)
+    upgrade = UpgradeVerdict("a-1", "a-2", "inconclusive", (OPEN,), Coverage(1, 1))
+    found = decide(plan, [upgrade], {"x": Judgement("fail")}, ran=1)
+    assert (found.exit_code, found.headline) == (0, "No upgrade failed")
+    assert found.reasons == ("no upgrade failed; latency was not judged (quick run)",)
+    assert found.because == ("latency was not judged (quick run)",)
+
+
 def test_the_headline_is_that_of_the_decision() -> None:
     plan = builders.plan([], [], [], gate=STOP)
     words: tuple[UpgradeWord, ...] = ("safe", "blocked", "inconclusive")

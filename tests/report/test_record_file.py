@@ -48,7 +48,7 @@ def test_judged_again_without_the_outputs_it_says_the_same(kind: str, tmp_path: 
     first, out = run(tmp_path, candidate)
     with (out / "records.jsonl").open(encoding="utf-8") as lines:
         again = analysis.compile(first.plan, map(json.loads, lines))
-    columns = ["verdict", "verdict_code"]
+    columns = ["verdict", "verdict_code", "golden_sqnr_db", "golden_relative_l2"]
     assert again.table[columns].equals(first.table[columns])
     assert [u.verdict for u in again.upgrades] == [u.verdict for u in first.upgrades]
 
