@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,25 @@ class RecordStore:
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         return iter(self._by_key.values())
+
+
+def unanswered(
+    item: str, round_: int | None, cell: Mapping[str, Any], **found: Any
+) -> dict[str, Any]:
+    """Make the record of an item that no suite could write: what is not in `found` is empty."""
+    return {
+        "item": item,
+        "key": "",
+        "round": round_,
+        "numbers": {},
+        "facts": {},
+        "files": {},
+        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "seconds": 0.0,
+        **cell,
+        "target": {},
+        **found,
+    }
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:

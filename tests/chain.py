@@ -39,6 +39,11 @@ not-run = "allow"
 """
 
 
+def heed_ctrl_c() -> None:
+    """Give a child its own SIGINT back: a shell's background job, such as CI's, ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Chain:
     """One work folder and one output folder, with the command that uses them."""
@@ -63,6 +68,7 @@ class Chain:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=heed_ctrl_c,
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from compat.conductor import jobs, process
 from compat.conductor.jobs import Kitchen
 from compat.conductor.progress import Progress
 from compat.matrix import Item
-from compat.records import RecordStore
+from compat.records import RecordStore, unanswered
 from compat.suite.manifest import verify
 from compat.suite.outcome import Failed
 from compat.targets import Unavailable, command
@@ -227,21 +227,8 @@ def _is_of_one_time(blocks: Sequence[Answer | None]) -> bool:
 
 def _stopped(item: Item, round_: int | None, status: str, reason: str, message: str) -> Answer:
     """Make the record of an item that could not be started."""
-    return {
-        "item": item.id,
-        "key": "",
-        "round": round_,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "numbers": {},
-        "facts": {},
-        "files": {},
-        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "seconds": 0.0,
-        **{name: getattr(item, name) for name in jobs.CELL},
-        "target": {},
-    }
+    cell = {name: getattr(item, name) for name in jobs.CELL}
+    return unanswered(item.id, round_, cell, status=status, reason=reason, message=message)
 
 
 def take_leftovers(work: Path, store: RecordStore) -> int:

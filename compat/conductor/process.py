@@ -10,9 +10,10 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from compat.records import unanswered
 
 POLL_S = 0.05
 
@@ -168,21 +169,17 @@ def _result(
     item: Mapping[str, Any], watch: Watch, *, status: str, reason: str, message: str
 ) -> Result:
     """Make the record of an item that the suite could not write itself."""
-    return {
-        "item": item["id"],
-        "key": item["key"],
-        "round": item["round"],
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "numbers": {},
-        "facts": {},
-        "files": {},
-        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "seconds": round(time.monotonic() - watch.since, 3),
-        **item["cell"],
-        "target": watch.target,
-    }
+    return unanswered(
+        item["id"],
+        item["round"],
+        item["cell"],
+        key=item["key"],
+        status=status,
+        reason=reason,
+        message=message,
+        seconds=round(time.monotonic() - watch.since, 3),
+        target=watch.target,
+    )
 
 
 def _unanswered(item: Mapping[str, Any], watch: Watch, job: Job) -> Result:

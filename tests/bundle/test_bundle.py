@@ -19,7 +19,7 @@ import pytest
 from compat.bundle import interpreter
 from compat.targets import TargetSpec
 from compat.targets import uv as uvs
-from tests.chain import MATRIX
+from tests.chain import MATRIX, heed_ctrl_c
 
 pytestmark = [pytest.mark.engine, pytest.mark.network]
 
@@ -55,6 +55,7 @@ class Far:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=heed_ctrl_c,
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:

@@ -44,7 +44,7 @@ def test_where_a_wheels_files_go(name: str, place: str | None) -> None:
 @pytest.mark.parametrize("name", ["../evil.py", "a/../../evil.py", "p.data/data/../../evil.py"])
 def test_a_wheel_cannot_write_outside(name: str) -> None:
     with pytest.raises(LayoutError, match="out of its folder"):
-        layout.destination(name, "/work/site", "/work/prefix")
+        layout.destination(name, "/far/site", "/far/prefix")
 
 
 @pytest.fixture
