@@ -110,7 +110,7 @@ def adapter(pytestconfig: pytest.Config, job: Job) -> Adapter:
     return opened
 
 
-def _guarded(config: pytest.Config, recorder: Recorder, call: Callable[[], None]) -> Dict[str, Any]:
+def _guarded(recorder: Recorder, call: Callable[[], None]) -> Dict[str, Any]:
     """Run one item and return its record's status, reason and message."""
     try:
         call()
@@ -156,7 +156,7 @@ def observe(
         events.write("started", item=item["id"], round=item.get("round"))
         started, begin = utc_now(), time.perf_counter()
         reset_peak()
-        end = _guarded(pytestconfig, recorder, call)
+        end = _guarded(recorder, call)
         recorder.numbers.setdefault("peak_rss_bytes", peak_rss_bytes())
         recorder.close()
         events.write(

