@@ -212,6 +212,8 @@ def _items(config: Config) -> Iterator[Item]:
         if target.flavour not in BUILDERS:
             continue
         for model, settings in config.models.items():
+            if target.models is not None and model not in target.models:
+                continue
             for precision in _precisions(config, settings, target):
                 for typing in typings(target, precision):
                     for variant in target.variants or config.variants:

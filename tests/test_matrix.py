@@ -189,6 +189,27 @@ def test_precisions_are_typed_as_the_version_can() -> None:
     assert of("tensorrt", "10.16.1.11", "int8-calibrated") == ("weak",)
 
 
+def test_a_target_builds_the_models_of_its_own_list() -> None:
+    """What a variant costs is asked of one model, not of all."""
+    model = {"source": "builtin:resnet50", "axes": {"batch": [1, 8, 16]}}
+    config = Config.model_validate(
+        {
+            "targets": {
+                "all": {"flavour": "tensorrt", "version": "8.6.0"},
+                "one": {"flavour": "tensorrt", "version": "8.6.0", "models": ["b"]},
+            },
+            "models": {"a": model, "b": model},
+            "precisions": ["fp16"],
+        }
+    )
+    source = {"path": "compat.toml", "sha256": "0"}
+
+    planned = plan(config, source=source, quick=False, selection=Selection())
+
+    built = {(i.builder, i.model) for i in planned.items if i.check == "build"}
+    assert built == {("all", "a"), ("all", "b"), ("one", "b")}
+
+
 def test_full_engines_are_loaded_in_lean_and_dispatch_runtimes_too() -> None:
     """These build nothing themselves."""
     config = Config.model_validate(

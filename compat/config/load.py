@@ -64,7 +64,7 @@ def load_config(path: Path, *, sources: bool = True) -> Config:
         config = Config.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(path, [_tell(dict(item)) for item in error.errors()]) from None
-    problems = _role_problems(config)
+    problems = _role_problems(config) + _model_problems(config)
     if sources:
         problems += _source_problems(config, path.parent)
     if problems:
@@ -130,6 +130,17 @@ def _role_problems(config: Config) -> list[str]:
                 "give one of them another role"
             )
     return problems
+
+
+def _model_problems(config: Config) -> list[str]:
+    """A target's own list of models names models of this file."""
+    return [
+        f"  targets.{target}.models: there is no model {name!r}; "
+        f"the file has {', '.join(config.models)}"
+        for target, settings in config.targets.items()
+        for name in settings.models or ()
+        if name not in config.models
+    ]
 
 
 def _source_problems(config: Config, folder: Path) -> list[str]:

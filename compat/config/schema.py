@@ -80,6 +80,7 @@ class TargetConfig(_Table):
     cuda: Literal["12", "13"] | None = None
     index: str | None = None
     find_links: list[Path] = []
+    models: list[str] | None = None
     precisions: list[Precision] | None = None
     variants: list[Variant] | None = None
 

@@ -103,6 +103,16 @@ def test_two_current_targets_of_a_flavour_are_refused(tmp_path: Path) -> None:
     assert "rtx-1.6 and x are both the current tensorrt_rtx" in text
 
 
+def test_a_targets_unknown_model_is_named(tmp_path: Path) -> None:
+    """A typo there must not give an empty target."""
+    text = _problems(
+        tmp_path,
+        GOOD + '[targets.x]\nflavour = "onnxruntime"\nversion = "1.30.0"\nmodels = ["resnet"]\n',
+    )
+
+    assert "targets.x.models: there is no model 'resnet'; the file has" in text
+
+
 def test_a_missing_model_file_is_named(tmp_path: Path) -> None:
     """The path is told as it was looked for: relative to the configuration."""
     text = _problems(tmp_path, GOOD + '[models.mine]\nsource = "nets/mine.onnx"\n')
