@@ -2,7 +2,8 @@
 
 Standard library only, and nothing else of this package: `run.py` calls it before any environment
 stands. An environment is a virtual environment made by hand (a link to an interpreter and
-``pyvenv.cfg``), into whose site-packages the wheels are unpacked.
+``pyvenv.cfg``). Each wheel is unpacked once, and its files are hard links in the site-packages of
+every environment that has it: several targets of one TensorRT version share its gigabytes.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 STAMP = "bundle-stamp.json"
@@ -39,14 +41,16 @@ def lay_out(work: str, say: Say) -> Tuple[List[str], Dict[str, str]]:
     with open(os.path.join(work, "unpacked.json"), encoding="utf-8") as stream:
         digests = json.load(stream)["sha256"]
     bases = {minor: base(work, far, minor) for minor in sorted(minors(far))}
+    unpacked = unpack_wheels(work, _wheels(far), digests, say)
     for minor, wheels in far["deps"].items():
         folder = deps_folder(work, minor)
-        _once(folder, [digests[one] for one in wheels], say, _filler(work, folder, wheels, folder))
+        fill = _filler([unpacked[one] for one in wheels], folder, folder)
+        _once(folder, [digests[one] for one in wheels], say, fill)
     for name, target in far["targets"].items():
         if "wheels" in target:
-            _environment(work, env_folder(work, name), target, bases, digests, say)
+            _environment(env_folder(work, name), target, bases, digests, unpacked, say)
     host = os.path.join(work, "host")
-    _environment(work, host, far["host"], bases, digests, say)
+    _environment(host, far["host"], bases, digests, unpacked, say)
     env = {**os.environ, "PYTHONPATH": os.path.join(work, "source"), "PYTHONNOUSERSITE": "1"}
     env.pop("PYTHONHOME", None)
     libraries = search_path(bases[far["host"]["python"]].libraries)
@@ -127,17 +131,18 @@ def _untar(archive: str, folder: str) -> None:
 
 
 def _environment(
-    work: str,
     folder: str,
     target: Mapping[str, Any],
     bases: Mapping[str, Base],
     digests: Mapping[str, str],
+    unpacked: Mapping[str, str],
     say: Say,
 ) -> None:
     minor = target["python"]
     python, wheels = bases[minor].python, target["wheels"]
     site = os.path.join(folder, "lib", "python" + minor, "site-packages")
-    fill, beside = _filler(work, site, wheels, folder), target.get("beside", {})
+    fill = _filler([unpacked[one] for one in wheels], site, folder)
+    beside = target.get("beside", {})
 
     def make() -> None:
         os.makedirs(os.path.join(folder, "bin"))
@@ -173,29 +178,72 @@ def _once(folder: str, identity: Any, say: Say, make: Callable[[], None]) -> Non
         stream.write(digest)
 
 
-def _filler(work: str, site: str, wheels: Sequence[str], prefix: str) -> Callable[[], None]:
-    def fill() -> None:
-        for wheel in wheels:
-            unpack_wheel(os.path.join(work, wheel), site, prefix)
+def _wheels(far: Mapping[str, Any]) -> List[str]:
+    """Return every wheel of the bundle, once."""
+    owners = [*far["targets"].values(), far["host"]]
+    lists = [*far["deps"].values(), *(owner.get("wheels", ()) for owner in owners)]
+    return sorted({wheel for wheels in lists for wheel in wheels})
 
-    return fill
+
+def unpack_wheels(
+    work: str, wheels: Sequence[str], digests: Mapping[str, str], say: Say
+) -> Dict[str, str]:
+    """Unpack every wheel that is not unpacked yet, side by side; return wheel to folder."""
+    folders = {one: os.path.join(work, "unpacked", digests[one][:16]) for one in wheels}
+    left = [one for one in wheels if not os.path.exists(os.path.join(folders[one], STAMP))]
+    if left:
+        say("unpacking %d wheels" % len(left))
+
+    def unpack(wheel: str) -> None:
+        def make() -> None:
+            _unzip(os.path.join(work, wheel), folders[wheel])
+
+        _once(folders[wheel], digests[wheel], lambda _: None, make)
+
+    with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:  # zlib lets other threads run
+        list(pool.map(unpack, left))
+    return folders
 
 
-def unpack_wheel(wheel: str, site: str, prefix: str) -> None:
-    """Unpack a wheel into site-packages, what belongs elsewhere below the prefix.
-
-    Scripts and headers are left out: nothing here is started by name or compiled.
-    """
+def _unzip(wheel: str, folder: str) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for info in archive.infolist():
-            path = destination(info.filename, site, prefix)
-            if path is None or info.is_dir():
+            if not _inside(folder, info.filename):
+                raise LayoutError("%s: %s leads out of its folder" % (wheel, info.filename))
+            if info.is_dir():
                 continue
+            path = os.path.join(folder, info.filename)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with archive.open(info) as source, open(path, "wb") as target:
                 shutil.copyfileobj(source, target, 1 << 20)
             if info.external_attr >> 16 & 0o100:
                 os.chmod(path, 0o755)  # noqa: S103 - a program for everybody, as pip leaves it
+
+
+def _filler(unpacked: Sequence[str], site: str, prefix: str) -> Callable[[], None]:
+    def fill() -> None:
+        for folder in unpacked:
+            _link(folder, site, prefix)
+
+    return fill
+
+
+def _link(unpacked: str, site: str, prefix: str) -> None:
+    """Link a wheel's files into site-packages, what belongs elsewhere below the prefix.
+
+    Scripts and headers are left out: nothing here is started by name or compiled.
+    """
+    for folder, _, names in os.walk(unpacked):
+        for name in names:
+            source = os.path.join(folder, name)
+            inside = os.path.relpath(source, unpacked).replace(os.sep, "/")
+            path = destination(inside, site, prefix)
+            if path is None or inside == STAMP:
+                continue
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if os.path.exists(path):  # of two wheels with one file the later one stands, as in pip
+                os.unlink(path)
+            os.link(source, path)
 
 
 def destination(name: str, site: str, prefix: str) -> "str | None":

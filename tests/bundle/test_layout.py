@@ -125,6 +125,30 @@ def test_an_interrupted_layout_is_made_anew(work: Path) -> None:
     assert not (folder / "left-over").exists()
 
 
+def test_an_interrupted_unpacking_is_made_anew(work: Path) -> None:
+    """Half a wheel must never be linked into an environment."""
+    layout.lay_out(str(work), lambda _: None)
+    folder = work / "unpacked" / ("a" * 16)
+    (folder / layout.STAMP).unlink()
+    (folder / "one" / "lib.so").unlink()
+    (work / "envs" / "mine" / layout.STAMP).unlink()
+
+    layout.lay_out(str(work), lambda _: None)
+
+    site = work / "envs" / "mine" / "lib" / f"python{MINOR}" / "site-packages"
+    assert (site / "one" / "lib.so").read_text() == "binary"
+
+
+def test_targets_of_one_wheel_share_its_files(work: Path) -> None:
+    """TensorRT and its CUDA libraries are two gigabytes; five targets of it are not ten."""
+    layout.lay_out(str(work), lambda _: None)
+    site = work / "envs" / "mine" / "lib" / f"python{MINOR}" / "site-packages"
+
+    stored = work / "unpacked" / ("a" * 16) / "one" / "lib.so"
+
+    assert (site / "one" / "lib.so").samefile(stored)
+
+
 def test_a_python_that_is_not_there_is_told_with_the_way_out(work: Path) -> None:
     with pytest.raises(LayoutError, match=r"--interpreter 3\.5"):
         layout.base(str(work), {"interpreters": {}}, "3.5")
