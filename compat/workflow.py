@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 
 from compat import analysis, models, report
-from compat.conductor import machine
+from compat.conductor import machine, slots
 from compat.conductor.jobs import Kitchen
 from compat.conductor.lock import locked
 from compat.conductor.phases import Conductor, take_leftovers
@@ -79,10 +79,12 @@ def run(options: Options, console: Console) -> int:
         store = RecordStore(options.work / "records.jsonl")
         if found := take_leftovers(options.work, store):
             console.print(f"{found} results of an interrupted run are on record now")
-        rounds = config.bench.rounds
-        with Progress(console, planned.items, store, rounds) as progress:
+        rounds, gpus = config.bench.rounds, slots.of_this_machine(_plainly(console))
+        with Progress(console, planned.items, store, rounds, len(gpus)) as progress:
             chosen = frozenset(options.selection.items)
-            conductor = Conductor(kitchen, store, progress, unavailable, options.retry, chosen)
+            conductor = Conductor(
+                kitchen, store, progress, unavailable, options.retry, chosen, gpus
+            )
             for phase in PHASES:
                 look_only = phase not in options.phases
                 conductor.run_phase(phase, only=options.only, look_only=look_only)

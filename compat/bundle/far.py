@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from compat.bundle import layout, results, wire
-from compat.conductor import machine
+from compat.conductor import machine, slots
 from compat.conductor.jobs import Kitchen
 from compat.conductor.lock import locked
 from compat.conductor.phases import Conductor, take_leftovers
@@ -80,9 +80,9 @@ def run(asked: Asked, console: Console) -> int:
         store = RecordStore(asked.work / "records.jsonl")
         if found := take_leftovers(asked.work, store):
             console.print(f"{found} results of an interrupted run are on record now")
-        rounds = kitchen.config.bench.rounds
-        with Progress(console, kitchen.plan.items, store, rounds) as progress:
-            conductor = Conductor(kitchen, store, progress, lost, asked.retry)
+        rounds, gpus = kitchen.config.bench.rounds, slots.of_this_machine(console.print)
+        with Progress(console, kitchen.plan.items, store, rounds, len(gpus)) as progress:
+            conductor = Conductor(kitchen, store, progress, lost, asked.retry, slots=gpus)
             for phase in PHASES:
                 look_only = asked.pack_only or phase not in asked.phases
                 conductor.run_phase(phase, look_only=look_only)

@@ -106,7 +106,8 @@ def _files(
                 kind = {"log": "logs", "samples": "samples"}.get(role, "outputs")
                 found[kind].add(work / name)
     found["logs"].update((work / "logs").glob("*.log"))
-    found["caches"].update((work / "caches").glob("*"))
+    caches = (work / "caches").glob("*")
+    found["caches"].update(path for path in caches if path.suffix != ".lock")
     for kind in _KINDS:
         yield from ((kind, path) for path in sorted(found[kind]) if path.is_file())
 

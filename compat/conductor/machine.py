@@ -26,8 +26,13 @@ def describe_machine() -> dict[str, Any]:
 
 
 def identity(machine: dict[str, Any]) -> dict[str, Any]:
-    """Return the part of a machine's description that a measurement depends on."""
-    return {name: machine[name] for name in ("cpu", "cores", "arch", "driver_cuda", "gpus")}
+    """Return the part of a machine's description that a measurement depends on.
+
+    Only GPUs of the first one's kind are used, each by itself, so their number is no part of it: a
+    matrix may go on where there are fewer.
+    """
+    kept = {name: machine[name] for name in ("cpu", "cores", "arch", "driver_cuda")}
+    return {**kept, "gpus": machine["gpus"][:1]}
 
 
 def _os_name() -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from compat.conductor import jobs, process
+from compat.conductor import jobs, process, units
 from compat.conductor.jobs import Kitchen
 from compat.conductor.progress import Progress
+from compat.conductor.slots import WHOLE_MACHINE, Slot, share
+from compat.conductor.units import Block, Unit
 from compat.matrix import Item
 from compat.records import RecordStore, unanswered
 from compat.suite.manifest import verify
@@ -28,6 +32,8 @@ _STANDING_NOT_RUN = ("no-cuda-driver",)
 _DAMAGED = ("integrity", "engine-missing", "onnx-missing")
 # Blocks of one round are compared with each other, so they have to be of one time.
 ONE_TIME_S = 900.0
+# These compute on the CPU with all its cores: timed side by side they would time each other.
+_ON_THE_CPU = ("onnxruntime",)
 
 
 Answer = Mapping[str, Any]
@@ -38,7 +44,8 @@ class Conductor:
     """Runs the phases of one plan; every result is on disk before the next item starts.
 
     `answers` holds the record of each planned item and round, from this run or an earlier one.
-    `chosen` are items to run again; then only they run, and what they need.
+    `chosen` are items to run again; then only they run, and what they need. `slots` are the GPUs:
+    builds and checks run side by side on them, a benchmark holds its own alone.
     """
 
     kitchen: Kitchen
@@ -47,9 +54,11 @@ class Conductor:
     unavailable: Mapping[str, Unavailable]
     retry: bool = False
     chosen: frozenset[str] = frozenset()
+    slots: Sequence[Slot] = WHOLE_MACHINE
     answers: dict[tuple[str, int | None], Answer] = field(default_factory=dict)
-    _out_of_turn: frozenset[tuple[str, int | None]] = frozenset()
+    _out_of_turn: set[tuple[str, int | None]] = field(default_factory=set)
     _needed: frozenset[str] = frozenset()
+    _logs: set[Path] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         items = self.kitchen.plan.items
@@ -72,22 +81,54 @@ class Conductor:
             only: the one target to run; for the others the records on disk are looked up.
             look_only: run nothing at all.
         """
+        items = [item for item in self.kitchen.plan.items if item.phase == phase]
         targets = [str(target["name"]) for target in self.kitchen.plan.targets]
-        rounds = range(self.kitchen.config.bench.rounds) if phase == "bench" else (None,)
-        if phase == "bench":
-            self._out_of_turn = self._find_out_of_turn()
-        for round_ in rounds:
-            for target in targets:
-                self._run_target(phase, target, round_, not look_only and only in (None, target))
+        asked = frozenset(t for t in targets if not look_only and only in (None, t))
+        rounds = self.kitchen.config.bench.rounds if phase == "bench" else 0
+        if len(self.slots) > 1:
+            together, items = self._divide(phase, items)
+            found = units.side_by_side(together, targets, rounds)
+            ordered = units.heaviest_first(found, len if phase == "bench" else self._size)
+            if asked and ordered:
+                self.progress.begin_side_by_side(phase, min(len(self.slots), len(ordered)))
+            work = [partial(self._run_unit, unit, asked, False) for unit in ordered]
+            share(work, self.slots, self.progress.wait)
+        alone = units.one_after_the_other(items, targets, rounds)
+        share([partial(self._run_unit, alone, asked, True)], self.slots[:1], self.progress.wait)
 
-    def _run_target(self, phase: str, target: str, round_: int | None, execute: bool) -> None:
-        items = [i for i in self.kitchen.plan.items if i.phase == phase and i.runtime == target]
-        if not items:
-            return
-        self.progress.begin(phase, target, round_, execute)
-        todo = [entry for item in items for entry in self._todo(item, round_, execute)]
-        if todo and execute:
-            process.run(self._job(phase, target, round_, todo), self._keep, self.progress.wait)
+    def _divide(self, phase: str, items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+        """Return what may run side by side with its likes, and what needs the machine alone."""
+        if phase != "bench":
+            return list(items), []
+        together = [item for item in items if not self._is_on_the_cpu(item.runtime)]
+        return together, [item for item in items if self._is_on_the_cpu(item.runtime)]
+
+    def _is_on_the_cpu(self, target: str) -> bool:
+        return self.kitchen.config.targets[target].flavour in _ON_THE_CPU
+
+    def _size(self, items: Sequence[Item]) -> float:
+        """Return bytes of ONNX: what takes longest to build or to run is among the largest."""
+        paths = [self.kitchen.typed(item).path for item in items]
+        return sum(path.stat().st_size for path in paths if path is not None and path.is_file())
+
+    def _run_unit(
+        self, unit: Unit, asked: frozenset[str], alone: bool, slot: Slot
+    ) -> Generator[process.Watch]:
+        """Do a unit's blocks in their order on one slot; for targets not asked for, look up."""
+        self._out_of_turn |= self._find_out_of_turn(unit.items)
+        for block in unit.blocks:
+            execute = block.target in asked
+            lane = "CPU" if self._is_on_the_cpu(block.target) else slot.label
+            if alone:
+                lane = ""
+                self.progress.begin(block.phase, block.target, block.round, execute)
+            elif execute and block.round is not None:
+                self.progress.begin_turn(lane, unit.title, block.round)
+            wanted = [self._todo(item, block.round, execute) for item in block.items]
+            todo = list(chain.from_iterable(wanted))
+            if todo and execute:
+                job = self._job(block, slot, todo)
+                yield from process.run(job, partial(self._keep, lane=lane))
 
     def _todo(self, item: Item, round_: int | None, execute: bool) -> Iterator[dict[str, Any]]:
         """Yield the job entry of an item that can and must run; answer it otherwise.
@@ -116,24 +157,27 @@ class Conductor:
         """Tell whether an item may be run: all of them, or the chosen ones and their builds."""
         return not self.chosen or item.id in self.chosen or item.id in self._needed
 
-    def _find_out_of_turn(self) -> frozenset[tuple[str, int | None]]:
+    def _find_out_of_turn(self, items: Sequence[Item]) -> set[tuple[str, int | None]]:
         """Return the recorded blocks that have to be measured again beside their counterparts.
 
         Targets take turns so that both sides of a comparison saw the same machine at the same
         time. A block on record from last week is worth nothing beside one of today.
         """
         groups: dict[tuple[str, ...], list[Item]] = defaultdict(list)
-        for item in self.kitchen.plan.items:
+        for item in items:
             if item.phase == "bench" and self._cannot_run(item) is None:
                 groups[self._comparison(item)].append(item)
         stale: set[tuple[str, int | None]] = set()
-        for items in groups.values():
+        for group in groups.values():
             for round_ in range(self.kitchen.config.bench.rounds):
-                tried = [item for item in items if not round_ or self._can_be_timed(item)]
+                tried = [item for item in group if not round_ or self._can_be_timed(item)]
                 known = {item.id: self._on_record(item, round_) for item in tried}
-                if not _is_of_one_time(list(known.values())):
+                blocks = list(known.values())
+                # An interrupted round may go on upon another GPU than it began on.
+                is_torn = len(self.slots) > 1 and None in blocks and any(blocks)
+                if is_torn or not _is_of_one_time(blocks):
                     stale |= {(name, round_) for name in known}
-        return frozenset(stale)
+        return stale
 
     def _can_be_timed(self, item: Item) -> bool:
         first = self._on_record(item, 0)
@@ -188,27 +232,30 @@ class Conductor:
             return False
         return True
 
-    def _keep(self, record: Answer) -> None:
+    def _keep(self, record: Answer, lane: str) -> None:
         self.store.append(record)
         self.answers[record["item"], record["round"]] = record
-        self.progress.finished(record)
+        self.progress.finished(record, lane)
 
-    def _job(
-        self, phase: str, target: str, round_: int | None, entries: Sequence[Mapping[str, Any]]
-    ) -> process.Job:
+    def _job(self, block: Block, slot: Slot, entries: Sequence[Mapping[str, Any]]) -> process.Job:
+        target = block.target
         work, environment = self.kitchen.work, self.kitchen.environments[target]
-        name = f"{target}.{phase}"
+        name = f"{target}.{block.phase}{slot.suffix}"
         for folder in ("jobs", "logs"):
             (work / folder).mkdir(exist_ok=True)
         path, events = work / "jobs" / f"{name}.json", work / "jobs" / f"{name}.events.jsonl"
         spec = {"name": target, **self.kitchen.config.targets[target].model_dump(mode="json")}
         log = work / "logs" / f"{name}.suite.log"
-        if not round_:
+        if log not in self._logs:  # what an earlier run left there
             log.unlink(missing_ok=True)
+            self._logs.add(log)
+        env = {**environment.env, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        if slot.visible is not None:
+            env["CUDA_VISIBLE_DEVICES"] = slot.visible
         return process.Job(
             argv=command(environment, [str(SUITE), str(path)]),
-            env={**environment.env, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"},
-            document=jobs.job_document(spec, phase, entries, self.kitchen, events),
+            env=env,
+            document=jobs.job_document(spec, block.phase, entries, self.kitchen, events),
             path=path,
             events=events,
             log=log,

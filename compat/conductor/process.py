@@ -1,4 +1,4 @@
-"""One suite process at a time, watched: a crash or a hang costs the item it hit, no more."""
+"""A suite process, watched from outside: a crash or a hang costs the item it hit, no more."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from compat.records import unanswered
-
-POLL_S = 0.05
 
 Result = dict[str, Any]
 
@@ -44,15 +42,16 @@ class Job:
     timeouts: Mapping[str, float]
 
 
-def run(job: Job, on_result: Callable[[Result], None], on_wait: Callable[[Watch], None]) -> None:
+def run(job: Job, on_result: Callable[[Result], None]) -> Generator[Watch]:
     """Run a job to its end; restart the suite after an item that killed or hung it.
 
-    `on_result` gets one result per item, in the order of the job; `on_wait` is called while a
-    process is busy. Ctrl-C ends the process first, so that what it finished is kept.
+    Yields after every look at the process, and whoever drives it waits between two looks, so that
+    one thread can look after several. `on_result` gets one result per item, in the order of the
+    job. Closing it ends the process first, so that what it finished is kept.
     """
     left = list(job.document["items"])
     while left:
-        watch, ended = _run_once(job, left, on_result, on_wait)
+        watch, ended = yield from _run_once(job, left, on_result)
         left = [item for item in left if item["id"] not in watch.finished]
         if not left:
             return
@@ -73,8 +72,7 @@ def _run_once(
     job: Job,
     items: Sequence[Mapping[str, Any]],
     on_result: Callable[[Result], None],
-    on_wait: Callable[[Watch], None],
-) -> tuple[Watch, dict[str, str]]:
+) -> Generator[Watch, None, tuple[Watch, dict[str, str]]]:
     """Start the suite once and return what it finished and how it ended."""
     document = {**job.document, "items": list(items)}
     job.path.write_text(json.dumps(document, default=str), encoding="utf-8")
@@ -101,8 +99,7 @@ def _run_once(
             if time.monotonic() - watch.since > limit:
                 timed_out = True
                 _kill(process)
-            on_wait(watch)
-            time.sleep(POLL_S)
+            yield watch
     finally:
         _kill(process)
         _take(job.events, watch, on_result)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from compat.conductor.process import Watch
+from compat.conductor.slots import Slot
 from compat.matrix import Item
 from compat.records import RecordStore
 
@@ -32,12 +33,21 @@ _ASCII = {"ok": "+", "refused": "x", "failed": "X", "crashed": "!", "timeout": "
 
 
 class Progress:
-    """Progress of one run over the planned items; latency counts once a round."""
+    """Progress of one run over the planned items; latency counts once a round.
+
+    Where several GPUs are at work (`slots`), each has a lane: a line then says which one it is of.
+    """
 
     def __init__(
-        self, console: Console, items: Sequence[Item], store: RecordStore, rounds: int
+        self,
+        console: Console,
+        items: Sequence[Item],
+        store: RecordStore,
+        rounds: int,
+        slots: int = 1,
     ) -> None:
         self._console = console
+        self._slots = slots
         self._ascii = not console.encoding.lower().startswith("utf")
         self._left: Counter[Kind] = Counter()
         for item in items:
@@ -48,9 +58,9 @@ class Progress:
         for record in store:
             self._learn(record)
         self._quiet: Counter[tuple[str, str]] = Counter()
-        self._title = ""
+        self._titles: dict[str, str] = {}  # of each lane
         self._reused = 0
-        self._blocks = 0
+        self._blocks: Counter[str] = Counter()  # of each lane, measured but not told yet
         self._rounds = rounds
         self._last_line = time.monotonic()
         self._bar = Bar(
@@ -83,11 +93,23 @@ class Progress:
         self._flush()
         if not execute:
             return
-        turn = f", round {round_ + 1} of {self._rounds}" if round_ is not None else ""
-        self._bar.update(self._task, description=f"{phase} {target}{turn}")
-        self._title = f"{phase} {target}{turn}"
+        self._titles[""] = f"{phase} {target}{self._turn(round_)}"
+        self._bar.update(self._task, description=self._titles[""])
         if not round_:
             self.say(f"{phase} {target}")
+
+    def begin_side_by_side(self, phase: str, gpus: int) -> None:
+        """Announce a phase that runs on several GPUs at once."""
+        self._flush()
+        self._bar.update(self._task, description=f"{phase} on {gpus} GPUs")
+        self.say(f"{phase} on {gpus} GPUs")
+
+    def begin_turn(self, lane: str, title: str, round_: int | None) -> None:
+        """Note what a lane does now; its benchmark blocks are told once a round."""
+        title = f"{lane}: {title}{self._turn(round_)}"
+        if self._titles.get(lane) != title:
+            self._tell_blocks(lane)
+            self._titles[lane] = title
 
     def reused(self, record: Mapping[str, Any]) -> None:
         """Count an item whose record stands from an earlier run."""
@@ -98,7 +120,7 @@ class Progress:
         """Count a benchmark block that is not tried because the first one could not be run."""
         self._advance(_kind(item))
 
-    def finished(self, record: Mapping[str, Any]) -> None:
+    def finished(self, record: Mapping[str, Any], lane: str = "") -> None:
         """Print what was found; what could not run is counted and told in one line."""
         self._advance(_kind_of(record))
         self._learn(record)
@@ -106,29 +128,37 @@ class Progress:
             self._quiet[record["check"], record["message"]] += 1
             return
         if record["round"] is not None and record["round"] + 1 < self._rounds:
-            self._blocks += 1
+            self._blocks[lane] += 1
             if record["status"] == "ok":
                 return
-        self.say(self._line(record))
+        self.say(self._line(record, lane))
 
-    def wait(self, watch: Watch) -> None:
-        """Show a sign of life in a silent job."""
-        if not self._bar.disable or time.monotonic() - self._last_line < HEARTBEAT_S:
+    def wait(self, running: Mapping[Slot, Watch]) -> None:
+        """Show a sign of life of silent jobs."""
+        now = time.monotonic()
+        if not running or not self._bar.disable or now - self._last_line < HEARTBEAT_S:
             return
-        doing = watch.started or "starting the target"
-        self.say(f"  … {doing}: {time.monotonic() - watch.since:.0f} s so far{self._time_left()}")
+        doing = [
+            f"{f'{slot.label}: ' if slot.label else ''}"
+            f"{watch.started or 'starting the target'}: {now - watch.since:.0f} s so far"
+            for slot, watch in running.items()
+        ]
+        self.say("\n".join(f"  … {one}" for one in doing) + self._time_left())
 
-    def _line(self, record: Mapping[str, Any]) -> str:
+    def _turn(self, round_: int | None) -> str:
+        return f", round {round_ + 1} of {self._rounds}" if round_ is not None else ""
+
+    def _line(self, record: Mapping[str, Any], lane: str) -> str:
         glyph = (_ASCII if self._ascii else _GLYPHS)[record["status"]]
         engine = f"{record['model']} {record['precision']}"
         where = record["runtime"]
         if record["builder"] != where:
             where = f"{record['builder']} in {where}"
         batch = "" if record["batch"] is None else f" batch {record['batch']}"
-        found = _found(record)
+        found, lane = _found(record), f"{lane:<5} " if lane else ""
         return (
             f"  [{self._position:>{len(str(self._total))}}/{self._total}] {glyph} "
-            f"{record['check']:<8} {engine:<26} {where}{batch}: {found}"
+            f"{lane}{record['check']:<8} {engine:<26} {where}{batch}: {found}"
         )
 
     def _learn(self, record: Mapping[str, Any]) -> None:
@@ -145,6 +175,7 @@ class Progress:
 
     def _time_left(self) -> str:
         seconds = sum(count * self._expected(kind) for kind, count in self._left.items())
+        seconds /= self._slots
         return f", about {_clock(seconds)} left" if seconds >= 1 else ""
 
     def _expected(self, kind: Kind) -> float:
@@ -158,12 +189,16 @@ class Progress:
             first = message.splitlines()[0] if message else ""
             self.say(f"  {'-' if self._ascii else '·'} {count} {check} not run: {first}")
         self._quiet.clear()
-        if self._blocks:
-            self.say(f"  {self._title}: {self._blocks} blocks measured{self._time_left()}")
-        self._blocks = 0
+        for lane in list(self._blocks):
+            self._tell_blocks(lane)
         if self._reused:
             self.say(f"  = {self._reused} already on record")
         self._reused = 0
+
+    def _tell_blocks(self, lane: str) -> None:
+        """Tell how many blocks a lane has measured since the last time."""
+        if count := self._blocks.pop(lane, 0):
+            self.say(f"  {self._titles[lane]}: {count} blocks measured{self._time_left()}")
 
 
 def _found(record: Mapping[str, Any]) -> str:

@@ -1,12 +1,17 @@
-"""Speaks the suite's protocol and does to each item what its `do` says."""
+"""Speaks the suite's protocol and does to each item what its `do` says, or FAKE_DO for its id."""
 
 import json
 import os
 import signal
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[2]))
+from compat.suite.manifest import store
+
+asked = json.loads(os.environ.get("FAKE_DO", "{}"))
 job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 events = Path(job["events"]).open("a", encoding="utf-8")  # noqa: SIM115 - until the end
 
@@ -22,7 +27,10 @@ if job["items"][0].get("do") == "never-start":
 write(event="session", at="", target={"version": "9.9.9"})
 for item in job["items"]:
     write(event="started", at="", item=item["id"], round=item["round"])
-    do = item.get("do", "ok")
+    started, begin = datetime.now(UTC).isoformat(), time.monotonic()
+    do = item.get("do") or asked.get(item["id"], "ok")
+    if do == "slow":
+        time.sleep(0.5)
     if do == "hang":
         time.sleep(600)
     if do == "segfault":
@@ -30,6 +38,13 @@ for item in job["items"]:
     if do == "exit":
         print("terminate called after throwing an instance of 'std::bad_alloc'")
         sys.exit(3)
+    facts = {"pid": os.getpid(), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")}
+    files = {}
+    if item["check"] == "build":
+        engine = Path(job["work"], item["engine"])
+        facts["engine_sha256"] = store(str(engine), b"engine", {})["sha256"]
+        files["engine"] = item["engine"]
+    facts |= {"begin": begin, "end": time.monotonic()}
     write(
         event="result",
         at="",
@@ -37,10 +52,12 @@ for item in job["items"]:
         round=item["round"],
         key=item["key"],
         cell=item["cell"],
-        numbers={},
-        facts={"pid": os.getpid()},
-        files={},
-        started="",
+        numbers=dict.fromkeys(
+            ("build_s", "engine_bytes", "identical", "load_s", "run_s", "median_s", "n"), 1
+        ),
+        facts=facts,
+        files=files,
+        started=started,
         seconds=0.1,
         status="ok",
         reason="",

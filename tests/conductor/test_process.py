@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ def _job(tmp_path: Path, what: list[str], **timeouts: float) -> process.Job:
 
 def _run(job: process.Job) -> list[dict[str, Any]]:
     results: list[dict[str, Any]] = []
-    process.run(job, results.append, lambda _: None)
+    for _ in process.run(job, results.append):
+        time.sleep(0.01)
     return results
 
 
@@ -106,19 +108,16 @@ def test_a_suite_that_cannot_start_leaves_its_items_not_run(tmp_path: Path) -> N
 def test_ctrl_c_ends_the_process_and_keeps_what_it_finished(tmp_path: Path) -> None:
     """No orphan keeps the GPU, and nothing that is done is done again."""
     results: list[dict[str, Any]] = []
-    pids: list[int] = []
-
-    def interrupt(watch: process.Watch) -> None:
-        if watch.started == "load/1":
-            pids.extend(r["facts"]["pid"] for r in results)
-            raise KeyboardInterrupt
+    running = process.run(_job(tmp_path, ["ok", "hang", "ok"]), results.append)
+    while next(running).started != "load/1":
+        time.sleep(0.01)
 
     with pytest.raises(KeyboardInterrupt):
-        process.run(_job(tmp_path, ["ok", "hang", "ok"]), results.append, interrupt)
+        running.throw(KeyboardInterrupt)
 
     assert [r["item"] for r in results] == ["load/0"]
     with pytest.raises(ProcessLookupError):
-        os.kill(pids[0], 0)
+        os.kill(results[0]["facts"]["pid"], 0)
 
 
 def test_a_half_written_event_is_left_for_the_next_look(tmp_path: Path) -> None:

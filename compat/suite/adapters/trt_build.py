@@ -1,5 +1,6 @@
 """Parse, configure and build: one code path for TensorRT-RTX and TensorRT 8.5 to 11."""
 
+import fcntl
 import os
 import time
 from typing import Any, Callable, Dict, List, Optional
@@ -84,7 +85,7 @@ def build_engine(
             "layer_types": counts,
             "parser_messages": parser_messages,
             "builder_messages": logger.worth_reading()[len(parser_messages) :],
-            "timing_cache": _keep_timing_cache(request, cache),
+            "timing_cache": _keep_timing_cache(config, request, cache),
         },
     )
 
@@ -149,28 +150,39 @@ def _configure(trt: Any, config: Any, request: Request, flags: List[str]) -> Non
 
 
 def _use_timing_cache(config: Any, request: Request) -> Any:
-    """Give the builder the cache of an earlier build of the same version on the same GPU."""
+    """Give the builder the cache of earlier builds of the same version on the same kind of GPU."""
     if not request.timing_cache:
         return None
-    data = b""
-    if os.path.exists(request.timing_cache):
-        with open(request.timing_cache, "rb") as stream:
-            data = stream.read()
-    cache = config.create_timing_cache(data)
+    cache = config.create_timing_cache(_stored(request.timing_cache))
     config.set_timing_cache(cache, False)
     return cache
 
 
-def _keep_timing_cache(request: Request, cache: Any) -> Optional[int]:
-    """Write the cache back and return its bytes; None where none is used."""
+def _keep_timing_cache(config: Any, request: Request, cache: Any) -> Optional[int]:
+    """Write the cache back and return its bytes; None where none is used.
+
+    Builds on other GPUs of this machine write the same file: what they put into it stays.
+    """
     if cache is None:
         return None
-    # TensorRT 8.6.0 died here (SIGABRT, seen on an H200) where cuDNN's large parts were left out.
-    data = bytes(memoryview(cache.serialize()))
-    with open(request.timing_cache + ".part", "wb") as stream:
-        stream.write(data)
-    os.replace(request.timing_cache + ".part", request.timing_cache)
+    with open(request.timing_cache + ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
+        cache.combine(config.create_timing_cache(_stored(request.timing_cache)), False)
+        # TensorRT 8.6.0 died here (SIGABRT, seen on an H200) where cuDNN's large parts were left
+        # out.
+        data = bytes(memoryview(cache.serialize()))
+        with open(request.timing_cache + ".part", "wb") as stream:
+            stream.write(data)
+        os.replace(request.timing_cache + ".part", request.timing_cache)
     return len(data)
+
+
+def _stored(path: str) -> bytes:
+    """Return what a timing cache's file holds; nothing where there is none yet."""
+    if not os.path.exists(path):
+        return b""
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
 def _parse(parser: Any, path: str) -> None:

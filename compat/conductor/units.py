@@ -1,0 +1,67 @@
+"""The work of a phase, cut into units: what must stay on one GPU, and what may run beside it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from compat.matrix import Item
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one suite process is asked for: items of one target and phase, in their order."""
+
+    phase: str
+    target: str
+    round: int | None
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Blocks that are done one after the other on one GPU."""
+
+    title: str
+    items: tuple[Item, ...]
+    blocks: tuple[Block, ...]
+
+
+def one_after_the_other(items: Sequence[Item], targets: Sequence[str], rounds: int) -> Unit:
+    """Return items of one phase as one unit: target after target, a benchmark round by round.
+
+    rounds: 0 where the phase has none.
+    """
+    turns: Sequence[int | None] = range(rounds) if rounds else (None,)
+    blocks = (
+        Block(mine[0].phase, target, turn, mine)
+        for turn in turns
+        for target in targets
+        if (mine := tuple(item for item in items if item.runtime == target))
+    )
+    return Unit(items[0].model if items else "", tuple(items), tuple(blocks))
+
+
+def side_by_side(items: Iterable[Item], targets: Sequence[str], rounds: int) -> Iterator[Unit]:
+    """Yield the units that items of one phase can be cut into."""
+    groups: dict[tuple[str, ...], list[Item]] = defaultdict(list)
+    for item in items:
+        groups[_together(item)].append(item)
+    for group in groups.values():
+        yield one_after_the_other(group, targets, rounds)
+
+
+def heaviest_first(found: Iterable[Unit], weigh: Callable[[Sequence[Item]], float]) -> list[Unit]:
+    """Return units so ordered that no GPU is left alone with a long one at the end."""
+    return sorted(found, key=lambda unit: weigh(unit.items), reverse=True)
+
+
+def _together(item: Item) -> tuple[str, ...]:
+    """Return what the items of one unit have in common."""
+    if item.phase == "bench":  # what is compared with each other is of one model
+        return (item.model,)
+    if item.phase == "check":  # every engine is loaded once for all its checks
+        return item.runtime, item.model
+    # A rebuild needs its build before it, and a variant gains from the timings of the plain build.
+    return item.runtime, item.model, item.precision, item.typing
