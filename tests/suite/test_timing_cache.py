@@ -41,9 +41,9 @@ def _request(path: Path | str) -> Request:
 def _build(path: Path, word: bytes) -> int | None:
     """Measure one tactic and keep it."""
     config = BuilderConfig()
-    cache = _use_timing_cache(config, _request(path))
-    cache.words.add(word)
-    return _keep_timing_cache(config, _request(path), cache)
+    used = _use_timing_cache(config, _request(path))
+    used[0].words.add(word)
+    return _keep_timing_cache(config, _request(path), used)
 
 
 def test_two_builds_that_began_together_keep_both_their_timings(tmp_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_two_builds_that_began_together_keep_both_their_timings(tmp_path: Path) 
     path, config = tmp_path / "trt.timing", BuilderConfig()
     path.write_bytes(b"old")
     first, second = (_use_timing_cache(config, _request(path)) for _ in range(2))
-    first.words.add(b"first")
-    second.words.add(b"second")
+    first[0].words.add(b"first")
+    second[0].words.add(b"second")
 
     _keep_timing_cache(config, _request(path), first)
     size = _keep_timing_cache(config, _request(path), second)
@@ -83,7 +83,7 @@ def test_without_a_timing_cache_nothing_is_written(tmp_path: Path) -> None:
     """TensorRT-RTX has none."""
     config = BuilderConfig()
 
-    cache = _use_timing_cache(config, _request(""))
+    used = _use_timing_cache(config, _request(""))
 
-    assert _keep_timing_cache(config, _request(""), cache) is None
+    assert _keep_timing_cache(config, _request(""), used) is None
     assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..cuda import Cuda
 from ..outcome import Failed, Refused, Unsupported
@@ -66,7 +66,7 @@ def build_engine(
     if request.precision == "int8-calibrated":
         assert cuda is not None
         config.int8_calibrator = make_calibrator(trt, cuda, request)
-    cache = _use_timing_cache(config, request)
+    timings = _use_timing_cache(config, request)
     plan = builder.build_serialized_network(network, config)
     built = time.perf_counter()
     if plan is None:
@@ -85,7 +85,7 @@ def build_engine(
             "layer_types": counts,
             "parser_messages": parser_messages,
             "builder_messages": logger.worth_reading()[len(parser_messages) :],
-            "timing_cache": _keep_timing_cache(config, request, cache),
+            "timing_cache": _keep_timing_cache(config, request, timings),
         },
     )
 
@@ -149,25 +149,32 @@ def _configure(trt: Any, config: Any, request: Request, flags: List[str]) -> Non
         config.set_tactic_sources(kept)
 
 
-def _use_timing_cache(config: Any, request: Request) -> Any:
-    """Give the builder the cache of earlier builds of the same version on the same kind of GPU."""
+def _use_timing_cache(config: Any, request: Request) -> Tuple[Any, bytes]:
+    """Give the builder the cache of earlier builds of the same version on the same kind of GPU.
+
+    Returns it with the content it began with; None where none is used.
+    """
     if not request.timing_cache:
-        return None
-    cache = config.create_timing_cache(_stored(request.timing_cache))
+        return None, b""
+    began = _stored(request.timing_cache)
+    cache = config.create_timing_cache(began)
     config.set_timing_cache(cache, False)
-    return cache
+    return cache, began
 
 
-def _keep_timing_cache(config: Any, request: Request, cache: Any) -> Optional[int]:
+def _keep_timing_cache(config: Any, request: Request, used: Tuple[Any, bytes]) -> Optional[int]:
     """Write the cache back and return its bytes; None where none is used.
 
     Builds on other GPUs of this machine write the same file: what they put into it stays.
     """
+    cache, began = used
     if cache is None:
         return None
     with open(request.timing_cache + ".lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed
-        cache.combine(config.create_timing_cache(_stored(request.timing_cache)), False)
+        meanwhile = _stored(request.timing_cache)
+        if meanwhile != began:
+            cache.combine(config.create_timing_cache(meanwhile), False)
         # TensorRT 8.6.0 died here (SIGABRT, seen on an H200) where cuDNN's large parts were left
         # out.
         data = bytes(memoryview(cache.serialize()))
