@@ -8,6 +8,7 @@ from ..driver import Driver, probe
 from ..outcome import Failed, NotRun, Refused, Unsupported
 from ..refusals import classify
 from .base import Adapter, Build, Engine, Request
+from .trt_bindings import BindingsEngine
 from .trt_build import build_engine
 from .trt_engine import PlanEngine
 from .trt_module import has, import_runtime, make_logger
@@ -80,7 +81,8 @@ class TensorRtAdapter(Adapter):
         seconds = time.perf_counter() - start
         if engine is None:
             raise Refused(_refusal(self._trt, runtime, data, logger), logger.first_error())
-        return PlanEngine(self._trt, self._cuda, engine), seconds
+        kind = PlanEngine if hasattr(engine, "get_tensor_name") else BindingsEngine  # since 8.5
+        return kind(self._trt, self._cuda, engine), seconds
 
 
 def _refusal(trt: Any, runtime: Any, data: bytes, logger: Any) -> str:

@@ -1,6 +1,7 @@
 """A deserialized plan, run through the name-based tensor API (TensorRT 8.5 to 11 and RTX)."""
 
-from typing import Any, Callable, Dict, List
+import abc
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
 
@@ -8,9 +9,21 @@ from ..cuda import Buffer, Cuda, CudaError, EventClock
 from ..outcome import Failed, Refused
 from .base import Arrays, Engine
 
+# By the name of TensorRT's DataType. `trt.nptype` of 8.0 to 8.5 asks numpy for `np.bool`, which
+# numpy 1.24 to 1.26 does not have, and 1.24 is the last for Python 3.8.
+_NUMPY_TYPES = {
+    "FLOAT": "float32",
+    "HALF": "float16",
+    "INT8": "int8",
+    "UINT8": "uint8",
+    "INT32": "int32",
+    "INT64": "int64",
+    "BOOL": "bool",
+}
 
-class PlanEngine(Engine):
-    """One execution context with its own stream and device buffers."""
+
+class DeviceEngine(Engine):
+    """One execution context with its own stream and device buffers, whatever its API is called."""
 
     def __init__(self, trt: Any, cuda: Cuda, engine: Any) -> None:
         self._trt = trt
@@ -21,22 +34,48 @@ class PlanEngine(Engine):
             raise Failed("no-context", "TensorRT made no execution context for this engine")
         self._stream = cuda.stream()
         self._buffers: Dict[str, Buffer] = {}
-        self._names: List[str] = [
-            engine.get_tensor_name(index) for index in range(engine.num_io_tensors)
-        ]
+        self._names: List[str] = self._find_names()
 
+    @abc.abstractmethod
+    def _find_names(self) -> List[str]:
+        """Return the names of all inputs and outputs."""
+
+    @abc.abstractmethod
     def _is_input(self, name: str) -> bool:
-        return bool(self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT)
+        """Tell whether a tensor is an input."""
+
+    @abc.abstractmethod
+    def _type(self, name: str) -> Any:
+        """Return a tensor's type as TensorRT's own enum."""
+
+    @abc.abstractmethod
+    def _give_shape(self, name: str, shape: Tuple[int, ...]) -> bool:
+        """Set an input's shape; False where TensorRT refuses it."""
+
+    @abc.abstractmethod
+    def _shape(self, name: str) -> Tuple[int, ...]:
+        """Return an output's shape, once all inputs have theirs."""
+
+    @abc.abstractmethod
+    def _give_addresses(self) -> None:
+        """Tell the context where the buffers are."""
+
+    @abc.abstractmethod
+    def _enqueue(self) -> None:
+        """Put one run on the stream."""
 
     def _dtype(self, name: str) -> Any:
-        return np.dtype(self._trt.nptype(self._engine.get_tensor_dtype(name)))
+        found = self._type(name).name
+        if found not in _NUMPY_TYPES:
+            raise Failed("dtype", "numpy has no type for %s of tensor %r" % (found, name))
+        return np.dtype(_NUMPY_TYPES[found])
 
     def _place(self, feeds: Arrays) -> Arrays:
         """Copy the inputs in, give every tensor its address, return empty host outputs."""
         for name in filter(self._is_input, self._names):
             # TensorRT 8 has INT32 bindings where the ONNX says INT64.
             array = np.ascontiguousarray(feeds[name], dtype=self._dtype(name))
-            if not self._context.set_input_shape(name, array.shape):
+            if not self._give_shape(name, array.shape):
                 raise Refused(
                     "profile-wrong", "shape %s of input %r is refused" % (array.shape, name)
                 )
@@ -45,21 +84,15 @@ class PlanEngine(Engine):
         for name in self._names:
             if self._is_input(name):
                 continue
-            shape = tuple(self._context.get_tensor_shape(name))
-            outputs[name] = np.empty(shape, dtype=self._dtype(name))
+            outputs[name] = np.empty(self._shape(name), dtype=self._dtype(name))
             self._buffer(name, outputs[name].nbytes).poison()
-        for name, buffer in self._buffers.items():
-            self._context.set_tensor_address(name, buffer.pointer)
+        self._give_addresses()
         return outputs
 
     def _buffer(self, name: str, size: int) -> Buffer:
         if name not in self._buffers or self._buffers[name].size < size:
             self._buffers[name] = self._cuda.buffer(size)
         return self._buffers[name]
-
-    def _enqueue(self) -> None:
-        if not self._context.execute_async_v3(self._stream.pointer):
-            raise Failed("enqueue-failed", "TensorRT could not enqueue this engine")
 
     def run(self, feeds: Arrays) -> Arrays:
         """Run once and return every output by name."""
@@ -89,3 +122,30 @@ class PlanEngine(Engine):
     def facts(self) -> Dict[str, Any]:
         """Say whether runs are launched as a CUDA graph."""
         return {"cuda_graph": self.graph}
+
+
+class PlanEngine(DeviceEngine):
+    """The name-based tensor API."""
+
+    def _find_names(self) -> List[str]:
+        return [self._engine.get_tensor_name(n) for n in range(self._engine.num_io_tensors)]
+
+    def _is_input(self, name: str) -> bool:
+        return bool(self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT)
+
+    def _type(self, name: str) -> Any:
+        return self._engine.get_tensor_dtype(name)
+
+    def _give_shape(self, name: str, shape: Tuple[int, ...]) -> bool:
+        return bool(self._context.set_input_shape(name, shape))
+
+    def _shape(self, name: str) -> Tuple[int, ...]:
+        return tuple(self._context.get_tensor_shape(name))
+
+    def _give_addresses(self) -> None:
+        for name, buffer in self._buffers.items():
+            self._context.set_tensor_address(name, buffer.pointer)
+
+    def _enqueue(self) -> None:
+        if not self._context.execute_async_v3(self._stream.pointer):
+            raise Failed("enqueue-failed", "TensorRT could not enqueue this engine")
