@@ -23,11 +23,27 @@ class TensorInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeList:
+    """A user's list of nodes, for a builder that chooses the types by itself.
+
+    key: "fp32-nodes" (these keep fp32) or "low-precision-nodes" (all others keep it).
+    names: node names; operator types are resolved, an entry that the graph lacks stands as it is.
+    others: further nodes that look like a listed one with a number behind it, as `conv_1` beside
+    `conv`: TensorRT's parser gives such names to the second layer of one node.
+    """
+
+    key: Literal["fp32-nodes", "low-precision-nodes"]
+    names: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TypedModel:
     """The ONNX of one precision and opset, and the types that really stand in it.
 
     `types` counts weight-bearing operators per ONNX type, e.g. {"FLOAT16": 53, "FLOAT": 1};
-    `kept_fp32` names those (and, for fp16, the sensitive nodes) that stayed fp32.
+    `kept_fp32` names those (and, for fp16, the sensitive nodes) that stayed fp32. `listed` is the
+    user's list, None without one.
     """
 
     precision: str
@@ -41,6 +57,7 @@ class TypedModel:
     types: Mapping[str, int] = field(default_factory=dict)
     kept_fp32: tuple[str, ...] = ()
     prepare_s: float = 0.0
+    listed: NodeList | None = None
 
 
 @dataclass(frozen=True, slots=True)

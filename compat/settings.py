@@ -66,6 +66,7 @@ def _spec(name: str, model: ModelConfig, config: Config, folder: Path, quick: bo
         inputs=_inputs(model.inputs or "", folder),
         calibration=_inputs(model.calibration or model.inputs or "", folder),
         fp32_nodes=tuple(model.fp32_nodes),
+        low_precision_nodes=tuple(model.low_precision_nodes),
         labels=_labels(model.labels, folder),
         labels_limit=_labels_limit(model.labels_limit, quick),
         calibrated="int8-calibrated" in precisions,

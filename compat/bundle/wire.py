@@ -7,9 +7,9 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from compat.prepared import PreparedModel, TensorInfo, TypedModel
+from compat.prepared import NodeList, PreparedModel, TensorInfo, TypedModel
 
-_KNOWN = {one.__name__: one for one in (PreparedModel, TypedModel, TensorInfo)}
+_KNOWN = {one.__name__: one for one in (PreparedModel, TypedModel, TensorInfo, NodeList)}
 
 
 def encode(value: Any, root: Path, seen: Callable[[Path], None]) -> Any:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -167,7 +167,14 @@ def _build_entry(
         "calibration": str(calibration),
         "calibration_cache": f"caches/{owner}-{table}.calibration",
         "calibration_coverage": dict(prepared.calibration_coverage) if quantized else {},
+        "nodes": _nodes(item, typed),
     }
+
+
+def _nodes(item: Item, typed: TypedModel) -> dict[str, Any] | None:
+    """Return the user's list of nodes where the builder, not the ONNX, has to heed it."""
+    lowered = item.typing == "weak" and item.precision not in ("fp32", "tf32")
+    return asdict(typed.listed) if lowered and typed.listed is not None else None
 
 
 def _profile(prepared: PreparedModel) -> dict[str, dict[str, list[int]]]:
@@ -203,6 +210,7 @@ def _key(item: Item, made: Mapping[str, Any], kitchen: Kitchen) -> str:
         made.get("profile"),
         made.get("workspace_bytes"),
         made.get("optimization_level"),
+        made.get("nodes"),
     ]
     if item.precision == "int8-calibrated" and item.phase == "build":
         parts.append(_identity(made["calibration"]))

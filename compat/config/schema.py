@@ -123,7 +123,14 @@ class ModelConfig(_Table):
     labels: str | None = None
     labels_limit: PositiveInt | None = None
     fp32_nodes: list[str] = []
+    low_precision_nodes: list[str] = []
     accuracy: dict[Precision, AccuracyLimits] = {}
+
+    @model_validator(mode="after")
+    def _one_list(self) -> ModelConfig:
+        if self.fp32_nodes and self.low_precision_nodes:
+            raise ValueError("give fp32-nodes or low-precision-nodes, not both")
+        return self
 
 
 class BuildConfig(_Table):

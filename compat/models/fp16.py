@@ -16,10 +16,9 @@ from collections.abc import Iterable, Sequence
 import onnx
 from onnx import TensorProto
 
-from compat.models.errors import ModelError
-from compat.models.names import nearest
+from compat.models.nodelist import denied_nodes
 
-__all__ = ["denied_nodes", "name_nodes", "sensitive_nodes", "to_fp16"]
+__all__ = ["name_nodes", "sensitive_nodes", "to_fp16"]
 
 _FP16_MAX = 65504.0
 _FP16_TINY = 5.96e-08
@@ -49,17 +48,18 @@ _SENSITIVE = {
 
 
 def to_fp16(
-    model: onnx.ModelProto, deny: Sequence[str] = ()
+    model: onnx.ModelProto, deny: Sequence[str] = (), allow: Sequence[str] = ()
 ) -> tuple[onnx.ModelProto, tuple[str, ...]]:
     """Return the converted model and the names of the nodes that stayed fp32.
 
-    `deny` are node names or operator types to keep on the user's word.
+    `deny` are node names or operator types to keep on the user's word, `allow` the only ones to
+    convert.
     """
     from onnxconverter_common import float16  # noqa: PLC0415  # not needed where all is cached
 
     name_nodes(model.graph)
     own = {node.name for node in model.graph.node}
-    blocked = sorted(sensitive_nodes(model.graph) | denied_nodes(model.graph, deny))
+    blocked = sorted(sensitive_nodes(model.graph) | denied_nodes(model.graph, deny, allow))
     with warnings.catch_warnings():
         # One warning for every weight below fp16's smallest number: rounding to zero is the point.
         warnings.simplefilter("ignore")
@@ -92,25 +92,6 @@ def sensitive_nodes(graph: onnx.GraphProto) -> set[str]:
     kept = {node.name for node in graph.node if node.op_type in _SENSITIVE}
     kept |= {node.name for node in graph.node if _casts_to_float(node)}
     return kept | _decomposed_norms(graph)
-
-
-def denied_nodes(graph: onnx.GraphProto, deny: Sequence[str]) -> set[str]:
-    """Names of the nodes that a list of names and operator types selects; all must exist."""
-    names = {node.name for node in graph.node}
-    types = {node.op_type for node in graph.node}
-    chosen: set[str] = set()
-    for entry in deny:
-        if entry in types:
-            chosen |= {node.name for node in graph.node if node.op_type == entry}
-        elif entry in names:
-            chosen.add(entry)
-        else:
-            raise ModelError(
-                "unknown-node",
-                f"fp32-nodes: the model has no node and no operator type {entry!r}"
-                f"{nearest(entry, names | types)}.",
-            )
-    return chosen
 
 
 def _casts_to_float(node: onnx.NodeProto) -> bool:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from compat.models.elemtypes import weight_bearing
 from compat.models.errors import ModelError
-from compat.models.fp16 import denied_nodes
+from compat.models.nodelist import denied_nodes
 
 __all__ = ["CALIBRATION_ITEMS", "METHOD", "quantize"]
 
@@ -38,8 +38,17 @@ _OPERATORS = ["Conv", "Gemm", "MatMul"]
 Feed = Mapping[str, NDArray[np.generic]]
 
 
-def quantize(source: Path, target: Path, feeds: Sequence[Feed], deny: Sequence[str] = ()) -> None:
-    """Write the Q/DQ form of `source`, its ranges found by running `feeds`."""
+def quantize(
+    source: Path,
+    target: Path,
+    feeds: Sequence[Feed],
+    deny: Sequence[str] = (),
+    allow: Sequence[str] = (),
+) -> None:
+    """Write the Q/DQ form of `source`, its ranges found by running `feeds`.
+
+    `deny` are node names or operator types to leave in float, `allow` the only ones to quantize.
+    """
     from onnxruntime.quantization import (  # noqa: PLC0415  # slow to import
         CalibrationMethod,
         QuantFormat,
@@ -47,7 +56,7 @@ def quantize(source: Path, target: Path, feeds: Sequence[Feed], deny: Sequence[s
         quantize_static,
     )
 
-    nodes = _nodes_to_quantize(source, deny)
+    nodes = _nodes_to_quantize(source, deny, allow)
     with _quiet(), _scratch(target.parent):
         quantize_static(
             str(source),
@@ -73,11 +82,11 @@ def quantize(source: Path, target: Path, feeds: Sequence[Feed], deny: Sequence[s
         )
 
 
-def _nodes_to_quantize(source: Path, deny: Sequence[str]) -> list[str]:
+def _nodes_to_quantize(source: Path, deny: Sequence[str], allow: Sequence[str]) -> list[str]:
     graph = onnx.load(source, load_external_data=False).graph
     if any(not node.name for node in graph.node):
         raise AssertionError("prepared models have named nodes")
-    kept = denied_nodes(graph, deny)
+    kept = denied_nodes(graph, deny, allow)
     chosen = [node.name for node in weight_bearing(graph) if node.op_type in _OPERATORS]
     kept |= _patch_embeddings(graph)
     chosen = [name for name in chosen if name not in kept]
@@ -85,7 +94,7 @@ def _nodes_to_quantize(source: Path, deny: Sequence[str]) -> list[str]:
         raise ModelError(
             "nothing-to-quantize",
             f"{source.name}: holds no Conv, MatMul or Gemm with constant weights "
-            "outside fp32-nodes.",
+            f"{'among low-precision-nodes' if allow else 'outside fp32-nodes'}.",
         )
     return chosen
 

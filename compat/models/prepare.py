@@ -7,6 +7,7 @@ import re
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
@@ -243,16 +244,18 @@ class _Preparation:
         job = typed.Job(
             self._models,
             self._keep,
-            tuple(self._spec.fp32_nodes),
+            self._spec.fp32_nodes,
+            self._spec.low_precision_nodes,
             calibration,
             key_of(calibrating.identity, calibrating.recipe, points["opt"]),
             lambda: self._say("failed"),
         )
-        return tuple(
-            typed.make(job, precision, opset, source)
-            for opset, source in float32.items()
-            for precision in self._spec.precisions
-        )
+        made = []
+        for opset, source in float32.items():
+            listed = typed.listed(job, source)
+            for precision in self._spec.precisions:
+                made.append(replace(typed.make(job, precision, opset, source), listed=listed))
+        return tuple(made)
 
     def _manifest(
         self,

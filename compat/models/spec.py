@@ -28,6 +28,7 @@ class ModelSpec:
         only so many of them.
     calibrated: whether a target calibrates by itself, so that it needs the inputs for it.
     fp32_nodes: names or operator types of nodes that stay fp32 in every typed form.
+    low_precision_nodes: names or operator types of the only nodes that do not; one of both lists.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ModelSpec:
     inputs: str = ""
     calibration: str = ""
     fp32_nodes: tuple[str, ...] = ()
+    low_precision_nodes: tuple[str, ...] = ()
     labels: str = ""
     labels_limit: int | None = None
     calibrated: bool = False

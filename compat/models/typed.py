@@ -10,15 +10,16 @@ from typing import Literal
 
 import onnx
 
-from compat.models import fp16, int8
+from compat.models import fp16, int8, nodelist
 from compat.models.cache import Entry, Facts, key_of
 from compat.models.elemtypes import count_types
 from compat.models.errors import ModelError
 from compat.models.inputs import Feed
 from compat.models.source import model_facts, save
 from compat.models.spec import TypedModel
+from compat.prepared import NodeList
 
-__all__ = ["Job", "make"]
+__all__ = ["Job", "listed", "make"]
 
 _TYPE_OF = {"fp32": "FLOAT", "tf32": "FLOAT", "fp16": "FLOAT16", "int8": "INT8"}
 _UNSUPPORTED = {
@@ -38,6 +39,7 @@ class Job:
     folder: Path
     keep: Keep
     fp32_nodes: tuple[str, ...]
+    low_precision_nodes: tuple[str, ...]
     calibration: Callable[[], Sequence[Feed]]
     calibration_key: str
     on_failure: Callable[[], None]
@@ -65,13 +67,27 @@ def make(job: Job, precision: str, opset: int, source: Entry) -> TypedModel:
     return _judged(job, precision, opset, entry)
 
 
+def listed(job: Job, source: Entry) -> NodeList | None:
+    """Return the user's list as the names that stand in the fp32 graph, None without a list."""
+    if not (job.fp32_nodes or job.low_precision_nodes):
+        return None
+    graph = onnx.load(source.path, load_external_data=False).graph
+    return nodelist.listed(graph, job.fp32_nodes, job.low_precision_nodes)
+
+
+def _words(job: Job) -> tuple[str, ...]:
+    """Return what tells one list from another."""
+    low = job.low_precision_nodes
+    return ("low-precision-nodes", *low) if low else job.fp32_nodes
+
+
 def _converted(job: Job, precision: str, opset: int, source: Entry) -> Entry:
     if precision == "fp16":
-        key = key_of("fp16", source.sha256, job.fp32_nodes, version("onnxconverter-common"))
+        key = key_of("fp16", source.sha256, _words(job), version("onnxconverter-common"))
         convert = _to_fp16
     else:
         calibration = (job.calibration_key, int8.METHOD, int8.CALIBRATION_ITEMS)
-        key = key_of("int8", source.sha256, job.fp32_nodes, calibration, version("onnxruntime"))
+        key = key_of("int8", source.sha256, _words(job), calibration, version("onnxruntime"))
         convert = _to_int8
     return job.keep(
         job.folder / f"opset{opset}-{precision}-{key[:8]}.onnx",
@@ -82,13 +98,13 @@ def _converted(job: Job, precision: str, opset: int, source: Entry) -> Entry:
 
 
 def _to_fp16(job: Job, source: Path, target: Path) -> Facts:
-    model, kept = fp16.to_fp16(onnx.load(source), job.fp32_nodes)
+    model, kept = fp16.to_fp16(onnx.load(source), job.fp32_nodes, job.low_precision_nodes)
     save(model, target)
     return {**model_facts(target, model), "kept_fp32": list(kept)}
 
 
 def _to_int8(job: Job, source: Path, target: Path) -> Facts:
-    int8.quantize(source, target, job.calibration(), job.fp32_nodes)
+    int8.quantize(source, target, job.calibration(), job.fp32_nodes, job.low_precision_nodes)
     model = onnx.load(target, load_external_data=False)
     kept = count_types(model.graph).outside("INT8")
     return {**model_facts(target, model), "kept_fp32": sorted(kept)}
@@ -100,16 +116,20 @@ def _judged(job: Job, precision: str, opset: int, entry: Entry) -> TypedModel:
     kept = tuple(entry.facts.get("kept_fp32", ()))
     wanted = _TYPE_OF[precision]
     total = sum(types.values())
-    share = types.get(wanted, 0) / total if total else float(wanted == "FLOAT")
+    count = types.get(wanted, 0)
+    share = count / total if total else float(wanted == "FLOAT")
+    # A list of the only nodes to lower may well name a few.
+    enough = count > 0 if job.low_precision_nodes else share >= _NEEDED_SHARE
     status: Literal["ok", "failed"] = "ok"
     reason = message = ""
-    if share < _NEEDED_SHARE:
+    if not enough:
         found = (
             ", ".join(f"{n} {name}" for name, n in types.items()) or "no weight-bearing operator"
         )
         status, reason = "failed", "precision-not-applied"
         message = (
-            f"{precision} was asked for, the graph has {found}; at least half must be {wanted}."
+            f"{precision} was asked for, the graph has {found}; at least "
+            f"{'one' if job.low_precision_nodes else 'half'} must be {wanted}."
         )
     return TypedModel(
         precision=precision,

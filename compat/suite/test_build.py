@@ -29,6 +29,7 @@ def _build(adapter: Adapter, item: Dict[str, Any], recorder: Recorder, job: Job)
         timing_cache=job.path(item["timing_cache"]) if item["timing_cache"] else "",
         calibration=job.path(item["calibration"]),
         calibration_cache=job.path(item["calibration_cache"]),
+        nodes=item["nodes"],
     )
     built = adapter.build(request, recorder.log)
     recorder.numbers.update(built.numbers)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from compat.bundle import wire
-from compat.prepared import PreparedModel, TensorInfo, TypedModel
+from compat.prepared import NodeList, PreparedModel, TensorInfo, TypedModel
 
 
 def _model(work: Path) -> PreparedModel:
@@ -23,6 +23,9 @@ def _model(work: Path) -> PreparedModel:
         typed=(
             TypedModel("fp16", "strong", 17, work / "models/net/a.onnx", "e" * 64, "ok"),
             TypedModel("int8", "strong", 17, None, "", "failed", "why", "because"),
+            TypedModel(
+                "fp32", "strong", 17, None, "", "ok", listed=NodeList("fp32-nodes", ("a",), ())
+            ),
         ),
         feeds={"min": work / "golden/net/feeds.npz"},
         golden={"min": work / "golden/net/golden.npz"},

@@ -130,3 +130,12 @@ def test_a_missing_configuration_says_how_to_name_one(tmp_path: Path) -> None:
     """The first thing a newcomer may meet."""
     with pytest.raises(ConfigError, match="--config FILE"):
         find_config(None, tmp_path)
+
+
+def test_a_model_has_one_list_of_nodes(tmp_path: Path) -> None:
+    """What is to stay and what may be lowered cannot both be the exception."""
+    lists = 'fp32-nodes = ["a"]\nlow-precision-nodes = ["b"]\n'
+
+    text = _problems(tmp_path, GOOD + f'[models.two]\nsource = "builtin:resnet50"\n{lists}')
+
+    assert "models.two: give fp32-nodes or low-precision-nodes, not both" in text

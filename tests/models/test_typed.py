@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from compat.models import BUILTINS, ModelSpec, PreparedModel, TypedModel, prepare
 from compat.models.elemtypes import count_types
 from compat.models.fp16 import sensitive_nodes
+from compat.models.nodelist import listed
 
 NAMES = tuple(BUILTINS)
 
@@ -186,3 +187,55 @@ def test_sqrt_alone_is_no_norm() -> None:
         [node], "g", [info("x", TensorProto.FLOAT, [1])], [info("y", TensorProto.FLOAT, [1])]
     )
     assert sensitive_nodes(graph) == set()
+
+
+def test_with_a_list_of_what_may_be_lowered_all_else_stays_fp32(tmp_path: Path) -> None:
+    spec = ModelSpec(
+        "resnet50",
+        "builtin:resnet50",
+        size="quick",
+        axes={"batch": (1, 2, 4)},
+        precisions=("fp32", "fp16", "int8"),
+        low_precision_nodes=("layer1.0.conv1", "layer2.0.conv2"),
+    )
+
+    model = prepare(spec, tmp_path / "work", opsets=(17,))
+
+    assert typed(model, "fp16").status == typed(model, "int8").status == "ok"
+    assert typed(model, "fp16").types["FLOAT16"] == 2
+    assert typed(model, "int8").types["INT8"] == 2
+    with np.load(model.golden["max"]) as arrays:
+        reference = next(iter(arrays.values()))
+    for precision in ("fp16", "int8"):
+        found = outputs(typed(model, precision), model.feeds["max"])
+        assert np.linalg.norm(found - reference) / np.linalg.norm(reference) < 0.05
+    told = typed(model, "fp32").listed
+    assert told is not None
+    assert (told.key, told.names) == ("low-precision-nodes", spec.low_precision_nodes)
+
+
+@pytest.mark.parametrize("key", ["fp32_nodes", "low_precision_nodes"])
+def test_a_builder_is_told_names_for_operator_types_and_keeps_unknown_entries(
+    tmp_path: Path, write_conv: Callable[..., Path], key: str
+) -> None:
+    """What the parser names is known only in the target, so an unknown name is its to judge."""
+    spec = ModelSpec("user", str(write_conv()), precisions=("fp32",), **{key: ("Conv", "gone")})
+
+    (model,) = prepare(spec, tmp_path / "work").typed
+
+    assert model.listed is not None
+    assert model.listed.names == ("conv", "gone")
+    assert model.listed.key == key.replace("_", "-")
+
+
+def test_a_node_with_a_number_behind_a_listed_name_is_told_apart() -> None:
+    info = helper.make_tensor_value_info
+    nodes = [
+        helper.make_node("Relu", [a], [b], name=n)
+        for a, b, n in (("x", "1", "relu"), ("1", "2", "relu_1"), ("2", "y", "relu_x"))
+    ]
+    shape = [info("x", TensorProto.FLOAT, [1])], [info("y", TensorProto.FLOAT, [1])]
+    graph = helper.make_graph(nodes, "g", *shape)
+
+    assert listed(graph, ("relu",), ()).others == ("relu_1",)
+    assert listed(graph, ("Relu",), ()).others == ()

@@ -14,7 +14,8 @@ class Request(NamedTuple):
     """What to build: a typed ONNX file, its optimization profile and the builder's settings.
 
     `calibration` is an ``.npz`` of inputs, `calibration_cache` and `timing_cache` files that a
-    later build of the same version on the same GPU reads again; "" means none.
+    later build of the same version on the same GPU reads again; "" means none. `nodes` is a list
+    of nodes that keep fp32 in a weakly typed build (see `trt_precision.keep_fp32`).
     """
 
     onnx: str
@@ -27,6 +28,7 @@ class Request(NamedTuple):
     timing_cache: str = ""
     calibration: str = ""
     calibration_cache: str = ""
+    nodes: Optional[Mapping[str, Any]] = None
 
 
 class Build(NamedTuple):

@@ -1,4 +1,4 @@
-"""Parse, configure and build: one code path for TensorRT-RTX and TensorRT 8.5 to 11."""
+"""Parse, configure and build: one code path for TensorRT-RTX and TensorRT 8.0 to 11."""
 
 import fcntl
 import os
@@ -11,6 +11,7 @@ from .base import Build, Request
 from .layers import layer_types, precision_is_there
 from .trt_calibrator import make_calibrator
 from .trt_module import has, make_logger
+from .trt_precision import constraint_flag, keep_fp32
 
 # Weak typing: what a precision asks of the builder (TensorRT <= 10). Beside int8, fp16 is allowed
 # too, as `trtexec --int8 --fp16` does: alone it would leave every other layer in fp32.
@@ -59,6 +60,7 @@ def build_engine(
     parser = trt.OnnxParser(network, logger)
     _parse(parser, request.onnx)
     parsed = time.perf_counter()
+    kept = keep_fp32(trt, network, request.nodes) if request.nodes else {}
     parser_messages = logger.worth_reading()
     config = builder.create_builder_config()
     _configure(trt, config, request, flags)
@@ -81,6 +83,7 @@ def build_engine(
         memoryview(plan).cast("B"),
         {"parse_s": parsed - start, "build_s": built - parsed, "layers": network.num_layers},
         {
+            **kept,
             "flags": flags + (["STRONGLY_TYPED"] if request.typing == "strong" else []),
             "layer_types": counts,
             "parser_messages": parser_messages,
@@ -93,6 +96,8 @@ def build_engine(
 def _flags(trt: Any, request: Request) -> List[str]:
     """Return the builder flags of a request, by name."""
     names = _precision_flags(trt, request) + _VARIANT_FLAGS[request.variant]
+    if request.nodes:
+        names.append(constraint_flag(trt))
     for name in names:
         if not has(trt, "BuilderFlag." + name):
             raise Unsupported(
@@ -129,7 +134,9 @@ def _network_flags(trt: Any, request: Request) -> int:
 
 def _configure(trt: Any, config: Any, request: Request, flags: List[str]) -> None:
     """Set flags, hardware level, workspace and optimization level."""
-    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    # 8.0 calls it VERBOSE; 8.2 has brought DETAILED (NvInferRuntime.h).
+    detailed = "DETAILED" if has(trt, "ProfilingVerbosity.DETAILED") else "VERBOSE"
+    config.profiling_verbosity = getattr(trt.ProfilingVerbosity, detailed)
     # TF32 is on by default in every release, and an fp32 engine with it is not fp32.
     if request.precision == "fp32" and has(trt, "BuilderFlag.TF32"):
         config.clear_flag(trt.BuilderFlag.TF32)
@@ -138,8 +145,10 @@ def _configure(trt: Any, config: Any, request: Request, flags: List[str]) -> Non
     if request.variant in _HARDWARE_LEVELS:
         level = _HARDWARE_LEVELS[request.variant]
         config.hardware_compatibility_level = getattr(trt.HardwareCompatibilityLevel, level)
-    if request.workspace_bytes:
+    if request.workspace_bytes and has(trt, "MemoryPoolType.WORKSPACE"):
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request.workspace_bytes)
+    elif request.workspace_bytes:  # before 8.4
+        config.max_workspace_size = request.workspace_bytes
     if request.optimization_level is not None and hasattr(config, "builder_optimization_level"):
         config.builder_optimization_level = request.optimization_level
     if has(trt, "TacticSource.CUDNN"):
