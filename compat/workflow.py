@@ -75,7 +75,7 @@ def run(options: Options, console: Console) -> int:
         if whole:  # an interrupted run must not leave last week's answer for `gate`
             for name in ("verdict.json", "plan.json"):
                 (options.out / name).unlink(missing_ok=True)
-        kitchen, unavailable = _set_up(options, config, planned, _plainly(console))
+        kitchen, unavailable = set_up(options, config, planned, _plainly(console))
         store = RecordStore(options.work / "records.jsonl")
         if found := take_leftovers(options.work, store):
             console.print(f"{found} results of an interrupted run are on record now")
@@ -140,7 +140,7 @@ def prepare(
     }
 
 
-def _set_up(
+def set_up(
     options: Options, config: Config, planned: Plan, say: Callable[[str], None]
 ) -> tuple[Kitchen, Mapping[str, Unavailable]]:
     """Provide targets, then prepare models: what is missing is told before the long part."""

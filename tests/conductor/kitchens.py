@@ -1,0 +1,56 @@
+"""A matrix of one TensorRT target and one model, of which no file is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from compat.conductor.jobs import Kitchen
+from compat.config import Config
+from compat.matrix import Selection, plan
+from compat.prepared import NodeList, PreparedModel, TypedModel
+from compat.targets import Environment, TargetSpec
+
+
+def kitchen(
+    listed: NodeList | None = None, work: Path = Path("work"), python: Path = Path("python")
+) -> Kitchen:
+    """Return a matrix of one TensorRT 10 target, which knows both typings."""
+    target = {"flavour": "tensorrt", "version": "10.3.0.26"}
+    raw: dict[str, Any] = {
+        "schema": 1,
+        "targets": {"t": target},
+        "models": {"net": {"source": "net.onnx", "axes": {"batch": [1, 2, 4]}}},
+        "precisions": ["fp32", "fp16", "int8-calibrated"],
+    }
+    config = Config.model_validate(raw)
+    typed = tuple(
+        TypedModel(p, "strong", 17, Path(f"{p}.onnx"), p * 8, "ok", listed=listed)
+        for p in ("fp32", "fp16")
+    )
+    sizes = {"min": 1, "opt": 2, "max": 4}
+    paths = {point: Path(f"feeds/{point}.npz") for point in sizes}
+    model = PreparedModel(
+        name="net",
+        digest="d" * 64,
+        inputs=(),
+        outputs=(),
+        axes={"batch": (1, 2, 4)},
+        points={point: {"batch": size} for point, size in sizes.items()},
+        batch=sizes,
+        typed=typed,
+        feeds=paths,
+        golden=paths,
+        golden_runtime="",
+        cached=True,
+    )
+    spec = TargetSpec("t", "tensorrt", "10.3.0.26", "wheel", "other")
+    environment = Environment(spec, python, Path("deps"), {}, "f" * 64, cached=True)
+    return Kitchen(
+        config=config,
+        plan=plan(config, source={}, quick=False, selection=Selection()),
+        work=work,
+        machine={"arch": "sm_90", "gpus": ["H200"]},
+        models={"net": model},
+        environments={"t": environment},
+    )
