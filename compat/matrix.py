@@ -83,7 +83,7 @@ class Plan:
 
     config: Mapping[str, str]
     quick: bool
-    targets: tuple[Mapping[str, str], ...]
+    targets: tuple[Mapping[str, Any], ...]
     models: tuple[Mapping[str, Any], ...]
     upgrades: tuple[Mapping[str, str], ...]
     limits: Mapping[str, Any]
@@ -142,7 +142,7 @@ def plan(config: Config, *, source: Mapping[str, str], quick: bool, selection: S
     return Plan(
         config=source,
         quick=quick,
-        targets=tuple(_target(name, target) for name, target in config.targets.items()),
+        targets=tuple(_target(config, name) for name in config.targets),
         models=tuple(
             {
                 "name": name,
@@ -163,9 +163,14 @@ def plan(config: Config, *, source: Mapping[str, str], quick: bool, selection: S
     )
 
 
-def _target(name: str, target: TargetConfig) -> dict[str, str]:
-    kept = ("flavour", "version", "provider", "role")
-    return {"name": name, **{key: str(getattr(target, key)) for key in kept}}
+def _target(config: Config, name: str) -> dict[str, Any]:
+    """Return a target as it stands in ``plan.json``; `build` holds what is not TensorRT's own."""
+    kept, target = ("flavour", "version", "provider", "role"), config.targets[name]
+    found: dict[str, Any] = {"name": name, **{key: str(getattr(target, key)) for key in kept}}
+    if target.flavour in REBUILDERS:
+        settings = config.build_of(name)
+        found["build"] = settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return found
 
 
 def _narrow(config: Config, selection: Selection) -> Config:

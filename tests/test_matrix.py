@@ -230,3 +230,28 @@ def test_full_engines_are_loaded_in_lean_and_dispatch_runtimes_too() -> None:
         "build/net/fp16-weak/vc/full/full"
     ]
     assert "load/net/fp16-weak/vc/full/lean" in {i.id for i in planned.items}
+
+
+def test_a_plan_says_what_each_builder_is_told() -> None:
+    """Two targets may pin one release; what TensorRT decides itself is not listed."""
+    release = {"flavour": "tensorrt", "version": "8.6.0"}
+    config = Config.model_validate(
+        {
+            "targets": {
+                "plain": release,
+                "small": {**release, "build": {"workspace": "64MiB", "optimization-level": 0}},
+                "ort": {"flavour": "onnxruntime", "version": "1.31.1"},
+            },
+            "models": {"net": {"source": "builtin:resnet50", "axes": {"batch": [1, 8, 16]}}},
+        }
+    )
+    source = {"path": "compat.toml", "sha256": "0"}
+
+    planned = plan(config, source=source, quick=False, selection=Selection())
+
+    told = {t["name"]: t.get("build") for t in json.loads(planned.text())["targets"]}
+    assert told == {
+        "plain": {},
+        "small": {"workspace": 64 * 2**20, "optimization-level": 0},
+        "ort": None,
+    }

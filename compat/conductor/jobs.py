@@ -149,7 +149,7 @@ def _build_entry(
     A timing cache belongs to one version and one GPU, a calibration table to one model and one set
     of inputs besides.
     """
-    build, target = kitchen.config.build, kitchen.config.targets[item.builder]
+    build, target = kitchen.config.build_of(item.builder), kitchen.config.targets[item.builder]
     gpus = "_".join(kitchen.machine["gpus"]) or "cpu"
     owner = re.sub(r"[^A-Za-z0-9.]+", "-", f"{target.flavour}-{target.version}-{gpus}")
     calibration = prepared.feeds.get("calibration", prepared.feeds["max"])

@@ -27,6 +27,7 @@ Point = Literal["min", "opt", "max"]
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 _VERSION = re.compile(r"^\d+(\.\d+){1,3}(\.post\d+)?$")
 _PARTS = {"tensorrt_rtx": 4, "tensorrt": 4, "tensorrt_lean": 4, "tensorrt_dispatch": 4}
+_TOLD_HOW_TO_BUILD = ("tensorrt", "tensorrt_rtx")
 # TensorRT 8.6.0's wheel states three parts; every later release and RTX states four.
 _THREE_PART_RELEASES = ("8.6.0", "8.6.1")
 
@@ -54,6 +55,7 @@ def _range(value: tuple[int, int, int]) -> tuple[int, int, int]:
 
 Name = Annotated[str, AfterValidator(_name)]
 Version = Annotated[str, BeforeValidator(_version)]
+Level = Annotated[int, Field(ge=0, le=5)]
 AxisRange = Annotated[tuple[int, int, int], AfterValidator(_range)]
 
 
@@ -67,6 +69,26 @@ class _Table(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=_dashed, populate_by_name=True
     )
+
+
+class BuildConfig(_Table):
+    """``[build]``: what every builder is told beside precision and variant."""
+
+    workspace: ByteSize | None = None
+    optimization_level: Level | None = None
+    timing_cache: bool = True
+
+
+class TargetBuildConfig(_Table):
+    """``[targets.NAME.build]``: what this builder is told instead; an absent key inherits."""
+
+    workspace: ByteSize | None = None
+    optimization_level: Level | None = None
+    timing_cache: bool | None = None
+
+    def over(self, base: BuildConfig) -> BuildConfig:
+        """Return the settings with this table's keys over `base`."""
+        return base.model_copy(update=self.model_dump(exclude_none=True))
 
 
 class TargetConfig(_Table):
@@ -83,6 +105,13 @@ class TargetConfig(_Table):
     models: list[str] | None = None
     precisions: list[Precision] | None = None
     variants: list[Variant] | None = None
+    build: TargetBuildConfig = TargetBuildConfig()
+
+    @model_validator(mode="after")
+    def _is_a_builder(self) -> TargetConfig:
+        if self.build != TargetBuildConfig() and self.flavour not in _TOLD_HOW_TO_BUILD:
+            raise ValueError(f"{self.flavour} takes none of the settings under 'build'")
+        return self
 
     @model_validator(mode="after")
     def _all_parts(self) -> TargetConfig:
@@ -131,14 +160,6 @@ class ModelConfig(_Table):
         if self.fp32_nodes and self.low_precision_nodes:
             raise ValueError("give fp32-nodes or low-precision-nodes, not both")
         return self
-
-
-class BuildConfig(_Table):
-    """``[build]``: what every builder is told beside precision and variant."""
-
-    workspace: ByteSize | None = None
-    optimization_level: Annotated[int, Field(ge=0, le=5)] | None = None
-    timing_cache: bool = True
 
 
 class CvLimits(_Table):
@@ -203,3 +224,7 @@ class Config(_Table):
     bench: BenchConfig = BenchConfig()
     timeouts: TimeoutConfig = TimeoutConfig()
     gate: GateConfig = GateConfig()
+
+    def build_of(self, target: str) -> BuildConfig:
+        """Return what a target's builder is told: its own settings over the common ones."""
+        return self.targets[target].build.over(self.build)

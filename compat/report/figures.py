@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isinf, isnan
-from typing import Final
+from typing import Any, Final
 
 from compat.analysis.results import GateDecision
 
@@ -126,6 +127,23 @@ def whole(value: float | None) -> str:
 def ratio(value: float | None) -> str:
     """A ratio to the current version."""
     return DASH if value is None or isnan(value) else f"{TIMES}{value:.3f}"
+
+
+def build_settings(settings: Mapping[str, Any]) -> str:
+    """What a builder was told beside TensorRT's own settings; empty where nothing."""
+    said = []
+    if settings.get("workspace"):
+        said.append(f"workspace {mebibytes(settings['workspace'])}")
+    if settings.get("optimization-level") is not None:
+        said.append(f"optimization level {settings['optimization-level']}")
+    if settings.get("timing-cache") is False:
+        said.append("no timing cache")
+    return ", ".join(said)
+
+
+def mebibytes(size: float) -> str:
+    """Binary megabytes, the unit that a workspace is given in; whole where it is."""
+    return f"{size / 2**20:,.4g} MiB"
 
 
 def plural(count: int, noun: str) -> str:

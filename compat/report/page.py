@@ -154,6 +154,7 @@ def _template() -> Template:
         gate_mark=figures.gate_mark,
         state=state_html,
         plural=figures.plural,
+        build_settings=figures.build_settings,
         marks=figures.MARKS,
         meanings=figures.MEANINGS,
         advice=findings.advice,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compat.config import ConfigError, find_config, load_config
+from compat.config import Config, ConfigError, find_config, load_config
 
 GOOD = """
 schema = 1
@@ -46,6 +46,54 @@ def test_the_default_matrix_is_valid() -> None:
     assert len(config.models) == 4
 
 
+def test_a_target_can_be_told_to_build_otherwise(tmp_path: Path) -> None:
+    """What it does not say is that of ``[build]``; the other targets know nothing of it."""
+    config = _load(
+        tmp_path,
+        """
+        [build]
+        workspace = "1GiB"
+        timing-cache = false
+        [targets.a]
+        flavour = "tensorrt"
+        version = "8.6.0"
+        [targets.b]
+        flavour = "tensorrt"
+        version = "8.6.0"
+        build = { optimization-level = 0, timing-cache = true }
+        [models.m]
+        source = "builtin:resnet50"
+        """,
+    )
+
+    assert isinstance(config, Config)
+    assert config.build_of("a") == config.build
+    told = config.build_of("b")
+    assert (told.workspace, told.optimization_level, told.timing_cache) == (2**30, 0, True)
+    again = Config.model_validate(config.model_dump(mode="json", by_alias=True))  # in a bundle
+    assert again.build_of("b") == told
+
+
+@pytest.mark.parametrize("flavour", ["onnxruntime", "tensorrt_lean"])
+def test_build_settings_are_refused_where_nothing_would_heed_them(
+    tmp_path: Path, flavour: str
+) -> None:
+    """A setting without effect would make two equal targets look different."""
+    said = _problems(
+        tmp_path,
+        f"""
+        [targets.a]
+        flavour = "{flavour}"
+        version = "8.6.0"
+        build = {{ optimization-level = 0 }}
+        [models.m]
+        source = "builtin:resnet50"
+        """,
+    )
+
+    assert f"{flavour} takes none of the settings under 'build'" in said
+
+
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     """One run of the program is enough to mend the whole file."""
     text = _problems(
@@ -79,7 +127,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         ("version", '"latest"', "a pinned version is numbers and dots"),
         ("role", '"curent"', "did you mean 'current'?"),
         ("provider", '"docker"', "not 'docker'"),
-        ("zzz", '"red"', "unknown key; known keys: cuda, find-links, flavour"),
+        ("zzz", '"red"', "unknown key; known keys: build, cuda, find-links, flavour"),
     ],
 )
 def test_a_wrong_target_key_is_named(tmp_path: Path, key: str, value: str, said: str) -> None:

@@ -239,6 +239,17 @@ def test_the_question_names_the_upgrade(upgrades: list[tuple[str, str]], words: 
     assert page.question(results).endswith(words)
 
 
+def test_targets_that_build_otherwise_say_how() -> None:
+    """Two targets of one release differ in nothing else."""
+    targets = [builders.target(f"trt-8.{n}") for n in (5, 6)]
+    targets[1]["build"] = {"workspace": 64 * 2**20, "optimization-level": 0, "timing-cache": False}
+    ((html, _),) = parsed(analysis.compile(builders.plan([], targets, []), []))
+
+    assert "workspace 64 MiB, optimization level 0, no timing cache" in html
+    ((html, _),) = parsed(analysis.compile(builders.plan([], targets[:1], []), []))
+    assert "Builder told" not in html
+
+
 def test_a_long_record_is_cut_and_says_so() -> None:
     item: dict[str, Any] = builders.item("build", "m", "fp32", "ort-1.30", "ort-1.30")
     record = builders.record(item, facts={"builder_messages": ["x" * 5_000]})

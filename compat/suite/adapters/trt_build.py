@@ -33,6 +33,8 @@ _VARIANT_FLAGS: Dict[str, List[str]] = {
     "hc-same-cc": [],
     "stripped": ["STRIP_PLAN"],
 }
+# From 8.6: a build without it would be another build than the one that was asked for.
+_OPTIMIZATION_LEVEL = "IBuilderConfig.builder_optimization_level"
 _HARDWARE_LEVELS = {"hc-ampere-plus": "AMPERE_PLUS", "hc-same-cc": "SAME_COMPUTE_CAPABILITY"}
 
 
@@ -94,7 +96,7 @@ def build_engine(
 
 
 def _flags(trt: Any, request: Request) -> List[str]:
-    """Return the builder flags of a request, by name."""
+    """Return the builder flags of a request, by name; raise what this version cannot express."""
     names = _precision_flags(trt, request) + _VARIANT_FLAGS[request.variant]
     if request.nodes:
         names.append(constraint_flag(trt))
@@ -106,6 +108,12 @@ def _flags(trt: Any, request: Request) -> List[str]:
     level = _HARDWARE_LEVELS.get(request.variant)
     if level and not has(trt, "HardwareCompatibilityLevel." + level):
         raise Unsupported("flag", "TensorRT %s has no hardware level %s" % (trt.__version__, level))
+    if request.optimization_level is not None and not has(trt, _OPTIMIZATION_LEVEL):
+        raise Unsupported(
+            "optimization-level",
+            "optimization level %d was asked for, and TensorRT %s has no builder_optimization_level"
+            % (request.optimization_level, trt.__version__),
+        )
     return names
 
 
@@ -149,7 +157,7 @@ def _configure(trt: Any, config: Any, request: Request, flags: List[str]) -> Non
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request.workspace_bytes)
     elif request.workspace_bytes:  # before 8.4
         config.max_workspace_size = request.workspace_bytes
-    if request.optimization_level is not None and hasattr(config, "builder_optimization_level"):
+    if request.optimization_level is not None:
         config.builder_optimization_level = request.optimization_level
     if has(trt, "TacticSource.CUDNN"):
         # libcudnn.so.8 is a shim that opens its large parts on first use; a bundle may leave those
