@@ -27,10 +27,16 @@ def target(name: str, role: str = "other") -> Json:
 
 
 def item(
-    check: str, model: str, precision: str, builder: str, runtime: str, point: str | None = None
+    check: str,
+    model: str,
+    precision: str,
+    builder: str,
+    runtime: str,
+    point: str | None = None,
+    variant: str = "plain",
 ) -> Json:
-    """One planned item; typing is strong and the variant plain."""
-    parts = [check, model, f"{precision}-strong", "plain", builder, runtime]
+    """One planned item; typing is strong."""
+    parts = [check, model, f"{precision}-strong", variant, builder, runtime]
     phase = {"build": "build", "rebuild": "build", "latency": "bench"}.get(check, "check")
     return {
         "id": "/".join([*parts, *([point] if point else [])]),
@@ -41,7 +47,7 @@ def item(
         "model": model,
         "precision": precision,
         "typing": "strong",
-        "variant": "plain",
+        "variant": variant,
         "point": point,
         "batch": POINTS[point] if point else None,
         "expectation": expectation(builder, runtime) if check == "load" else None,

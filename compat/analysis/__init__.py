@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from compat.analysis import collector
+from compat.analysis.claims import claims
+from compat.analysis.costs import variant_costs
 from compat.analysis.evidence import Evidence, gather
 from compat.analysis.frame import build_table
 from compat.analysis.gate import decide
@@ -60,6 +62,8 @@ def _results(evidence: Evidence) -> Results:
         gate=decide(plan, upgrades, judgements, ran=ran),
         environment=_environment(evidence),
         records={i: o.record for i, o in observations.items() if o.record is not None},
+        variants=variant_costs(plan, evidence.seen),
+        claims=claims(evidence),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -32,6 +32,31 @@ class LatencyVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What the two sides of a comparison are called in a sentence."""
+
+    item: str
+    reference: str
+    whole: str
+
+
+CURRENT: Final = Names("candidate", "current", "the current version")
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The ratio of two items over their rounds; ``unclear`` says why it is no evidence, if so.
+
+    ``p`` is adjusted by Holm over all pairs that were measured together.
+    """
+
+    interval: Interval | None
+    floor: float | None
+    p: float
+    unclear: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Side:
     medians: Mapping[int, float]
     started: Mapping[int, str]
@@ -41,23 +66,40 @@ class _Side:
 
 
 def compare_all(
-    plan: Mapping[str, Any], pairs: Iterable[tuple[Observation, Observation]]
+    plan: Mapping[str, Any],
+    pairs: Iterable[tuple[Observation, Observation]],
+    names: Names = CURRENT,
 ) -> dict[tuple[str, str], LatencyVerdict]:
-    """Judge (candidate item, current item) pairs together, since Holm looks at all of them."""
+    """Judge (item, reference item) pairs together, since Holm looks at all of them."""
     ran = [(a, b) for a, b in pairs if a.status == "ok" and b.status == "ok"]
-    sides = {item.id: _side(item) for pair in ran for item in pair}
-    logs = [latency.paired_log_ratios(sides[b.id].medians, sides[a.id].medians) for a, b in ran]
     band = float(plan["limits"]["latency"])
-    found = latency.intervals(logs, band)
-    adjusted = latency.holm([1.0 if i is None else i.p for i in found])
     result: dict[tuple[str, str], LatencyVerdict] = {}
-    for (item, reference), interval, p in zip(ran, found, adjusted, strict=True):
-        floor = latency.noise_floor(sides[reference.id].medians)
-        word, reason = _word(
-            plan, (sides[item.id], sides[reference.id]), interval, floor, band, float(p)
-        )
-        result[item.id, reference.id] = LatencyVerdict(word, reason, interval, floor)
+    for (item, reference), found in zip(ran, pair_up(plan, ran, names), strict=True):
+        word, reason = _word(plan, found, band, names)
+        verdict = LatencyVerdict(word, reason, found.interval, found.floor)
+        result[item.id, reference.id] = verdict
     return result
+
+
+def pair_up(
+    plan: Mapping[str, Any], pairs: Sequence[tuple[Observation, Observation]], names: Names
+) -> list[Paired]:
+    """Measure the ratio of each pair of items that ran, and say where it is no evidence."""
+    sides = {item.id: _side(item) for pair in pairs for item in pair}
+    logs = [latency.paired_log_ratios(sides[b.id].medians, sides[a.id].medians) for a, b in pairs]
+    found = latency.intervals(logs, float(plan["limits"]["latency"]))
+    adjusted = latency.holm([1.0 if i is None else i.p for i in found])
+    return [
+        Paired(
+            interval,
+            latency.noise_floor(sides[b.id].medians),
+            float(p),
+            _apart((sides[a.id], sides[b.id]))
+            or _unstable(plan, (sides[a.id], sides[b.id]), names)
+            or _too_few(interval),
+        )
+        for (a, b), interval, p in zip(pairs, found, adjusted, strict=True)
+    ]
 
 
 def _side(item: Observation) -> _Side:
@@ -77,26 +119,21 @@ def _side(item: Observation) -> _Side:
 
 
 def _word(
-    plan: Mapping[str, Any],
-    sides: tuple[_Side, _Side],
-    interval: Interval | None,
-    floor: float | None,
-    band: float,
-    p: float,
+    plan: Mapping[str, Any], found: Paired, band: float, names: Names
 ) -> tuple[LatencyWord, str]:
     if not plan["gate"].get("judge-latency", True):
         return "not-judged", "latency is not judged in a quick run"
-    unclear = _apart(sides) or _unstable(plan, sides) or _too_little(interval, floor, band)
+    interval, unclear = found.interval, found.unclear or _too_noisy(found.floor, band)
     if unclear or interval is None:
         return "inconclusive", unclear
-    ratio = f"\N{MULTIPLICATION SIGN}{interval.ratio:.3f} of the current version"
+    ratio = f"\N{MULTIPLICATION SIGN}{interval.ratio:.3f} of {names.whole}"
     said = f"{ratio}, 95% interval {interval.low:.3f} to {interval.high:.3f}"
     if interval.high < 1 + band:
         return "holds", f"{said}, inside the {percent(band)} allowed"
     if interval.low <= 1 + band:
         return "inconclusive", f"{said}, reaches across the {percent(band)} allowed"
-    if p > ALPHA:
-        return "inconclusive", f"{said}, but not significant over all cells (Holm p {p:.2g})"
+    if found.p > ALPHA:
+        return "inconclusive", f"{said}, but not significant over all cells (Holm p {found.p:.2g})"
     return "slower", f"{said}, beyond the {percent(band)} allowed"
 
 
@@ -105,10 +142,14 @@ def percent(share: float) -> str:
     return f"{share * 100:.3g}%"
 
 
-def _too_little(interval: Interval | None, floor: float | None, band: float) -> str:
+def _too_few(interval: Interval | None) -> str:
     if interval is None or interval.blocks < latency.MIN_BLOCKS:
         rounds = 0 if interval is None else interval.blocks
         return f"{rounds} paired rounds; {latency.MIN_BLOCKS} are needed"
+    return ""
+
+
+def _too_noisy(floor: float | None, band: float) -> str:
     if floor is None or floor > band:
         shown = "unknown" if floor is None else percent(floor)
         return f"noise floor {shown} is wider than the {percent(band)} allowed"
@@ -137,8 +178,8 @@ def _close(a: str, b: str) -> bool:
     return abs((one - other).total_seconds()) <= CLOSE_S
 
 
-def _unstable(plan: Mapping[str, Any], sides: tuple[_Side, _Side]) -> str:
-    for name, side in zip(("candidate", "current"), sides, strict=True):
+def _unstable(plan: Mapping[str, Any], sides: tuple[_Side, _Side], names: Names) -> str:
+    for name, side in zip((names.item, names.reference), sides, strict=True):
         limit = plan["limits"]["max-cv"].get(_CLOCKS.get(side.clock, "host"))
         if side.throttled:
             return f"the {name} was throttled"

@@ -68,6 +68,11 @@ class Observation:
         return bool(record.get("target") or record.get("numbers"))
 
     @property
+    def is_timed_at_home(self) -> bool:
+        """Whether its latency was measured in the runtime that built the engine."""
+        return self.check == "latency" and self.status == "ok" and self.pair[0] == self.pair[1]
+
+    @property
     def failed_on_host(self) -> bool:
         """Whether its preparation failed before any target saw it: no version is to blame."""
         return self.status == "failed" and not self.seen_in_target

@@ -8,9 +8,13 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from compat.analysis.latency import Interval
+
 ItemVerdict = Literal["pass", "fail", "inconclusive", "not-run", "info"]
 UpgradeWord = Literal["safe", "rebuild", "blocked", "inconclusive", "not-run"]
 GateWord = Literal["pass", "fail", "inconclusive"]
+CostWord = Literal["slower", "holds", "faster", "inconclusive", "not-judged", "not-compared"]
+ClaimWord = Literal["confirmed", "refuted", "inconclusive", "not-measured"]
 Weight = Literal["blocks", "gap", "rebuild", "note"]
 
 NEEDS_RUN = ("load", "accuracy", "latency")
@@ -40,6 +44,46 @@ class Reason:
     items: tuple[str, ...]
     weight: Weight
     worst: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariantCost:
+    """A variant against the plain engine of ``plain``; ratios are variant / plain.
+
+    ``item`` is the planned latency item of the variant. Size and build time are of one build each,
+    load time is the median over rounds.
+    """
+
+    item: Mapping[str, Any]
+    plain: str
+    word: CostWord
+    reason: str
+    interval: Interval | None = None
+    size_ratio: float | None = None
+    build_ratio: float | None = None
+    load_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One figure beside what people claim, or what is missing to have it.
+
+    ``measured`` and ``interval`` are the figure as it is shown, ``value`` to ``high`` as numbers;
+    ``note`` says why a word is what it is, or what is missing.
+    """
+
+    id: str
+    claim: str
+    source: str
+    where: str
+    word: ClaimWord
+    measured: str
+    note: str = ""
+    interval: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    items: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +175,8 @@ class Results:
     gate: GateDecision
     environment: Mapping[str, Mapping[str, Any]]
     records: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    variants: tuple[VariantCost, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
     @property
     def coverage(self) -> Coverage:

@@ -146,6 +146,11 @@ def mebibytes(size: float) -> str:
     return f"{size / 2**20:,.4g} MiB"
 
 
+def ratios(low: float, high: float) -> str:
+    """An interval of ratios."""
+    return f"{low:.3f} to {high:.3f}"
+
+
 def plural(count: int, noun: str) -> str:
     """``1 item`` or ``3 items``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from compat.analysis.results import Results
-from compat.report import details, figures, findings, matrix, tables
+from compat.report import claims, details, figures, findings, matrix, tables
 from compat.report.cells import CellView, collect
 from compat.report.html import state as state_html
 from compat.report.rows import Row, rows
@@ -89,16 +89,19 @@ def _content(
     linked = {c.anchor for c in told}
     shown = [] if summary_only else items
     band = float(results.plan["limits"]["latency"])
+    models = list(dict.fromkeys(c.key[2] for c in cells))
+    names = [] if summary_only else models
     return {
         "families": matrix.families(results.plan["targets"], cells, linked),
         "drift": tables.drift_rows(shown, linked),
         "labels": tables.label_rows(shown, linked),
         "latency": tables.latency_rows(shown, band, linked),
+        "variants": claims.variant_rows(results.variants, names, linked),
         "builds": tables.build_rows(shown, linked),
         "details": [details.detail(c, results.records) for c in told],
         "failures": findings.failures(items),
         "missing": findings.missing(items),
-        "models": list(dict.fromkeys(c.key[2] for c in cells)),
+        "models": models,
         "precisions": list(dict.fromkeys(c.key[3] for c in cells)),
         "full": not summary_only,
         "band": band,
@@ -113,6 +116,7 @@ def _render(results: Results, content: dict[str, Any], pages: list[ModelPage], m
         gate=results.gate,
         upgrades=results.upgrades,
         coverage=results.coverage,
+        claims=[] if model else claims.statements(results.claims),
         question=question(results),
         machine=machine(results),
         pages=pages,
@@ -154,6 +158,7 @@ def _template() -> Template:
         gate_mark=figures.gate_mark,
         state=state_html,
         plural=figures.plural,
+        claim_words=claims.WORDS,
         build_settings=figures.build_settings,
         marks=figures.MARKS,
         meanings=figures.MEANINGS,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from compat.analysis.results import Results, UpgradeVerdict
-from compat.report import figures, findings
+from compat.report import claims, figures, findings
 from compat.report.page import machine, question
 from compat.report.rows import Row, rows
 
@@ -39,6 +39,7 @@ def _lines(results: Results, items: Sequence[Row]) -> Iterator[str]:
     if gate.allowed:
         yield from ("", "Let through by the configuration:", "")
         yield from (f"- {escape(a)}" for a in gate.allowed)
+    yield from _claims(results)
     yield from _worst(findings.failures(items))
     yield from _missing(findings.missing(items))
     yield ""
@@ -49,10 +50,27 @@ def _upgrade(upgrade: UpgradeVerdict) -> Iterator[str]:
     mark = figures.mark(upgrade.verdict)
     yield from ("", f"## {mark.glyph} {escape(upgrade.name)}: {mark.word}", "")
     ran = upgrade.coverage.text.removeprefix("ran")
-    yield f"{figures.MEANINGS[upgrade.verdict]} Ran{escape(ran)}."
+    yield f"{figures.MEANINGS[upgrade.verdict]} Ran {escape(ran)}."
     if upgrade.reasons:
         yield ""
     yield from (f"{n}. {escape(r.text)}" for n, r in enumerate(upgrade.reasons[:3], 1))
+
+
+def _claims(results: Results) -> Iterator[str]:
+    """What was measured of the claims; what was not is a count, and stands in the report."""
+    if not results.claims:
+        return
+    yield from ("", "## Claims, and what was measured here", "")
+    known = claims.measured(results.claims)
+    if known:
+        yield from ("| claim | where | measured | word |", "|---|---|--:|---|")
+    for c in known:
+        figure = f"{c.measured} ({c.interval})" if c.interval else c.measured
+        word = f"{claims.WORDS[c.word].word}{f': {c.note}' if c.note else ''}"
+        yield f"| {escape(c.claim)} | {escape(c.where)} | {escape(figure)} | {escape(word)} |"
+    if lacking := len(results.claims) - len(known):
+        rest = "is" if lacking == 1 else "are"
+        yield from ("", f"{figures.plural(lacking, 'figure')} {rest} not measured here.")
 
 
 def _worst(found: list[findings.Finding]) -> Iterator[str]:

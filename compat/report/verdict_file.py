@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
-from compat.analysis.results import Reason, Results, UpgradeVerdict
+from compat.analysis.results import Reason, Results, UpgradeVerdict, VariantCost
 
 SCHEMA = 1
 
@@ -23,6 +24,8 @@ def verdict_json(results: Results) -> str:
         "coverage": {"ran": results.coverage.ran, "planned": results.coverage.planned},
         "upgrades": [_upgrade(u) for u in results.upgrades],
         "counts": dict(results.counts),
+        "variants": [_variant(v) for v in results.variants],
+        "claims": [asdict(c) for c in results.claims],
     }
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
@@ -40,6 +43,22 @@ def _upgrade(upgrade: UpgradeVerdict) -> dict[str, Any]:
             "uncompared": list(coverage.uncompared),
         },
         "reasons": [_reason(r) for r in upgrade.reasons],
+    }
+
+
+def _variant(cost: VariantCost) -> dict[str, Any]:
+    found = cost.interval
+    return {
+        "item": cost.item["id"],
+        "plain": cost.plain,
+        "word": cost.word,
+        "reason": cost.reason,
+        "ratio": found.ratio if found else None,
+        "low": found.low if found else None,
+        "high": found.high if found else None,
+        "size_ratio": cost.size_ratio,
+        "build_ratio": cost.build_ratio,
+        "load_ratio": cost.load_ratio,
     }
 
 

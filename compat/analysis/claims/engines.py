@@ -1,0 +1,71 @@
+"""Which engines a claim can be tried on: the newest release that was measured speaks for all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from packaging.version import Version
+
+from compat.analysis.observations import Observation, Observations
+
+TENSORRT: Final = "tensorrt"
+PYTORCH: Final = "pytorch"
+_VIT = re.compile("vit", re.IGNORECASE)
+
+
+class Engines:
+    """Observations by flavour, newest release first."""
+
+    def __init__(self, plan: Mapping[str, Any], seen: Observations) -> None:
+        self.plan = plan
+        self.seen = seen
+        self.targets: dict[str, Mapping[str, Any]] = {t["name"]: t for t in plan["targets"]}
+        self.models: tuple[str, ...] = tuple(m["name"] for m in plan["models"])
+        #: Models that are vision transformers, by their name or source.
+        self.vits: tuple[str, ...] = tuple(
+            m["name"] for m in plan["models"] if _VIT.search(f"{m['name']} {m.get('source', '')}")
+        )
+        newest = sorted(seen.by_id.values(), key=lambda o: self._age(o.item["builder"]))
+        self._at_home = [o for o in newest if o.pair[0] == o.pair[1] and o.status == "ok"]
+
+    def _age(self, target: str) -> tuple[Any, bool]:
+        """Newest release first, and TensorRT's own settings before others."""
+        found = self.targets[target]
+        release = Version(found["version"]).release
+        return tuple(-part for part in (*release, 0, 0, 0, 0)[:4]), bool(found.get("build"))
+
+    def has(self, flavour: str) -> bool:
+        """Whether the plan holds a target of this flavour."""
+        return any(t["flavour"] == flavour for t in self.targets.values())
+
+    def flavour(self, item: Observation) -> str:
+        """The flavour of an item's builder."""
+        return str(self.targets[item.item["builder"]]["flavour"])
+
+    def version(self, name: str) -> str:
+        """The pinned version of a target."""
+        return str(self.targets[name]["version"])
+
+    def at_home(self, flavour: str, check: str, **wanted: str) -> Iterator[Observation]:
+        """Yield what held in the runtime that built it, newest release first."""
+        for found in self._at_home:
+            same = all(found.item.get(name) == value for name, value in wanted.items())
+            if found.check == check and same and self.flavour(found) == flavour:
+                yield found
+
+    def timed(self, flavour: str, **wanted: str) -> Observation | None:
+        """Return the newest release's latency of one place, if any."""
+        return next((o for o in self.at_home(flavour, "latency", **wanted) if o.rounds), None)
+
+    def points(self, model: str) -> tuple[str, ...]:
+        """Places in the profile where a model was timed at all."""
+        found = [o for o in self._at_home if o.check == "latency" and o.item["model"] == model]
+        return tuple(dict.fromkeys(o.item["point"] for o in found))
+
+
+def kind(item: Observation) -> str:
+    """Precision with its typing and variant, as ``fp16 weak``."""
+    _, precision, typing, variant = item.cell
+    return " ".join([precision, typing, *([] if variant == "plain" else [variant])])

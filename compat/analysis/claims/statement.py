@@ -1,0 +1,80 @@
+"""What is claimed, as a range that a figure can lie in, and the rows that answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Final
+
+from compat.analysis.results import Claim, ClaimWord
+
+#: What "about" leaves on both sides of a figure.
+ABOUT: Final = 0.2
+COMMON: Final = "common claim"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One claim; a figure confirms it between ``low`` and ``high``. ``unit`` follows a figure."""
+
+    id: str
+    text: str
+    low: float = -inf
+    high: float = inf
+    source: str = COMMON
+    unit: str = ""
+
+    def row(self, place: str, where: str, word: ClaimWord, measured: str, **more: Any) -> Claim:
+        """Return one row of this claim; ``place`` makes its id unique and stable."""
+        return Claim(f"{self.id}/{place}", self.text, self.source, where, word, measured, **more)
+
+    def missing(self, what: str, place: str = "any", where: str = "") -> Claim:
+        """Return the row that says what it would take to measure this."""
+        return self.row(place, where, "not-measured", "", note=what)
+
+    def figure(
+        self,
+        place: str,
+        where: str,
+        span: tuple[float, float, float],
+        shown: Callable[[float], str],
+        *,
+        unclear: str = "",
+        items: Iterable[str] = (),
+    ) -> Claim:
+        """Return the row of a figure with its interval (both its ends the same: exact)."""
+        value, low, high = span
+        word, note = self._word(value, low, high) if not unclear else ("inconclusive", unclear)
+        ends = "" if low == high else f"{shown(low)} to {shown(high)}"
+        return self.row(
+            place,
+            where,
+            word,
+            f"{shown(value)} {self.unit}".strip(),
+            note=note,
+            interval=ends,
+            value=value,
+            low=low,
+            high=high,
+            items=tuple(items),
+        )
+
+    def _word(self, value: float, low: float, high: float) -> tuple[ClaimWord, str]:
+        if self.low <= low and high <= self.high:
+            return "confirmed", ""
+        if low > self.high:
+            return "refuted", "more than claimed"
+        if high < self.low:
+            return "refuted", "less than claimed"
+        return "inconclusive", "the interval reaches across what is claimed"
+
+
+def times(value: float) -> str:
+    """A ratio as a person writes it."""
+    return f"\N{MULTIPLICATION SIGN}{value:.3g}"
+
+
+def share(value: float) -> str:
+    """A share in percent, to 0.1 %."""
+    return f"{value * 100:.1f}%"
