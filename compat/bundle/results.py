@@ -103,7 +103,7 @@ def _files(
                 if engines:
                     found["engines"].add(work / name)
             else:
-                kind = {"log": "logs", "samples": "samples"}.get(role, "outputs")
+                kind = {"log": "logs", "layers": "logs", "samples": "samples"}.get(role, "outputs")
                 found[kind].add(work / name)
     found["logs"].update((work / "logs").glob("*.log"))
     caches = (work / "caches").glob("*")

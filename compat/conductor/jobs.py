@@ -129,6 +129,7 @@ def _files(
     name = f"{slug}-{made['key'][:12]}"
     files = {
         "log": f"logs/{name}.log",
+        "layers": f"logs/{name}.layers.json.gz",
         "outputs": f"outputs/{name}.npz",
         "samples": f"samples/{name}.npy",
         "predictions": f"outputs/{name}.npz",

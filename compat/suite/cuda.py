@@ -5,12 +5,13 @@ the device, and so does this module. Names and values are those of ``cuda.h``.
 """
 
 import ctypes
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Tuple
 
 import numpy as np
 
 _STREAM_NON_BLOCKING = 1
 _CAPTURE_MODE_THREAD_LOCAL = 1
+_BUS_ID_BYTES = 32
 
 
 class CudaError(Exception):
@@ -44,6 +45,21 @@ class Cuda:
         self._lib.cuGetErrorName(code, ctypes.byref(text))
         said = text.value.decode("ascii") if text.value else "unknown error"
         raise CudaError("%s: %s (%d)" % (name, said, code))
+
+    def pci_bus_id(self) -> str:
+        """Return where the device sits, such as ``0000:1b:00.0``: a name that NVML knows too.
+
+        Its index is none: CUDA_VISIBLE_DEVICES renumbers for CUDA and not for NVML.
+        """
+        text = ctypes.create_string_buffer(_BUS_ID_BYTES)
+        self._call("cuDeviceGetPCIBusId", text, _BUS_ID_BYTES, self._device)
+        return text.value.decode("ascii")
+
+    def memory_info(self) -> Tuple[int, int]:
+        """Return the free and the total bytes of the device, whoever uses the rest."""
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
+        return free.value, total.value
 
     def buffer(self, size: int) -> "Buffer":
         """Allocate `size` bytes of device memory."""

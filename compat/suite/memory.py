@@ -1,6 +1,6 @@
-"""Peak resident memory of one item, from the kernel's own high-water mark."""
+"""What an item takes: resident memory by the kernel's own high-water mark, and device memory."""
 
-from typing import Optional
+from typing import Callable, Optional
 
 
 def reset_peak() -> None:
@@ -23,3 +23,24 @@ def peak_rss_bytes() -> Optional[int]:
     except OSError:
         pass
     return None
+
+
+class DeviceUse:
+    """What has left a device's free memory since this object was made.
+
+    The device tells one figure for all its users, so another process counts too: the GPU must be
+    ours alone. What a library loads once per process (kernels, handles of cuBLAS) counts with the
+    first engine that needs it.
+
+    Args:
+        free: returns the free bytes of the device; the CUDA context must exist already.
+    """
+
+    def __init__(self, free: Callable[[], int]) -> None:
+        self._free = free
+        self._before = self._least = free()
+
+    def look(self) -> int:
+        """Return the bytes between the beginning and the least free memory seen by any look."""
+        self._least = min(self._least, self._free())
+        return self._before - self._least

@@ -14,6 +14,7 @@ from .adapters import Adapter
 from .conftest import Recorder
 from .job import Job
 from .manifest import verify
+from .sampling import Sampler
 
 Observe = Callable[[Callable[[], None]], None]
 
@@ -87,14 +88,23 @@ def test_latency(
         recorder.numbers["warmup_s"] = time.perf_counter() - warm
         benchmark.extra_info["item"] = item["id"]
         CLOCK.timer = engine.timer()
-        benchmark.pedantic(run, rounds=rounds, iterations=1, warmup_rounds=0)
+        beside = Sampler(adapter.bus_id())
+        beside.sample()
+        benchmark.pedantic(run, setup=beside.look, rounds=rounds, iterations=1, warmup_rounds=0)
+        beside.sample()
         samples = np.asarray(benchmark.stats.stats.data, dtype=np.float64)
         recorder.numbers.update(_describe(samples, item["batch"]))
-        recorder.facts.update(engine.facts(), clock=adapter.clock)
+        recorder.numbers.update(engine.numbers())
+        recorder.numbers.update(beside.numbers())
+        recorder.facts.update(engine.facts(), clock=adapter.clock, **beside.facts())
         target = job.path(item["samples"])
         with open(target + ".part", "wb") as stream:
             np.save(stream, samples)
         os.replace(target + ".part", target)
         recorder.files["samples"] = item["samples"]
 
-    observe(call)
+    try:
+        observe(call)
+    finally:
+        # The clock holds what it measures, and its device memory must be free for the next engine.
+        CLOCK.timer = time.perf_counter

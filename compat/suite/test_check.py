@@ -1,5 +1,6 @@
 """Phase check: load every engine in this runtime, and run it on the golden inputs."""
 
+import gzip
 import os
 from typing import Any, Callable, Dict, Optional, Tuple
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from .adapters import Adapter, Engine
+from .adapters.layers import layer_types_of_json
 from .conftest import Recorder
 from .job import Job
 from .labelled import classify, tally
@@ -53,12 +55,35 @@ def loader(adapter: Adapter, job: Job) -> Loader:
     return Loader(adapter, job)
 
 
-def test_load(loader: Loader, item: Dict[str, Any], recorder: Recorder, observe: Observe) -> None:
+def _keep_layers(text: str, item: Dict[str, Any], recorder: Recorder, job: Job) -> None:
+    """Keep what the engine inspector said, and count the layers by precision."""
+    with gzip.open(job.path(item["layers"]), "wt", encoding="utf-8") as stream:
+        stream.write(text)
+    recorder.files["layers"] = item["layers"]
+    try:
+        counts = layer_types_of_json(text)
+    except ValueError as error:
+        recorder.log("the engine inspector's JSON cannot be read: %s" % error)
+        return
+    if counts:
+        recorder.facts["layer_types"] = counts
+
+
+def test_load(
+    loader: Loader, item: Dict[str, Any], recorder: Recorder, job: Job, observe: Observe
+) -> None:
     """Load an engine that some target of the matrix built."""
 
     def call() -> None:
-        _, seconds = loader.load(item, recorder.log)
+        engine, seconds = loader.load(item, recorder.log)
         recorder.numbers["load_s"] = seconds
+        recorder.numbers.update(engine.numbers())
+        # Layers belong to the engine, whoever runs it: its own builder is asked and no other. Lean
+        # and dispatch have the inspector's names in Python, too, and build nothing.
+        if item["cell"]["builder"] == item["cell"]["runtime"]:
+            layers = engine.layers()
+            if layers:
+                _keep_layers(layers, item, recorder, job)
 
     observe(call)
 

@@ -13,7 +13,12 @@ import pytest
 from compat.bundle import results
 from compat.matrix import Plan
 
-ROLES = {"outputs": "outputs/a.npz", "samples": "samples/a.npy", "log": "logs/a.log"}
+ROLES = {
+    "outputs": "outputs/a.npz",
+    "samples": "samples/a.npy",
+    "log": "logs/a.log",
+    "layers": "logs/a.layers.json.gz",
+}
 
 
 @pytest.fixture
@@ -59,5 +64,5 @@ def test_a_limit_keeps_what_a_judgement_needs_and_names_the_rest(work: Path) -> 
 
     assert (work / "results.tar.gz").stat().st_size <= 500_000
     assert names >= {"outputs/a.npz", "golden/net-1/g.npz", "records.jsonl"}
-    assert index["left_out"] == {"caches": 1, "samples": 1, "logs": 1}
+    assert index["left_out"] == {"caches": 1, "samples": 1, "logs": 2}
     assert "1 samples" in said

@@ -5,9 +5,15 @@ The texts are excerpts of real verbose logs of TensorRT-RTX 1.4.0.76 and 1.7.1.1
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from compat.suite.adapters.layers import layer_types, precision_is_there
+from compat.suite.adapters.layers import (
+    layer_types,
+    layer_types_of_json,
+    precision_is_there,
+)
 
 RTX_1_4 = """Layers:
 Name: __mye196_0_myl0_0, LayerType: shape_call, Inputs: [], Outputs: [], TacticName: , StreamId: 0
@@ -49,6 +55,70 @@ def test_the_log_of_tensorrt_8_has_types_before_shapes() -> None:
     )
 
     assert layer_types([text]) == {"Float": 1, "Half": 1}
+
+
+def tensor(name: str, **described: str) -> dict[str, object]:
+    return {"Name": name, "Location": "Device", "Dimensions": [8, 64, 8, 8], **described}
+
+
+def test_the_inspector_of_tensorrt_8_counts_by_the_same_rule() -> None:
+    """The shape of pytorch/pytorch#66683; bindings and the weights' counts are no tensors."""
+    half = "Channel major FP16 format where channel % 8 == 0"
+    wide = "Row major linear FP32"
+    text = json.dumps(
+        {
+            "Layers": [
+                {
+                    "Name": "conv1 + relu1",
+                    "LayerType": "CaskConvolution",
+                    "Inputs": [tensor("x", **{"Format/Datatype": half})],
+                    "Outputs": [tensor("y", **{"Format/Datatype": half})],
+                    "Weights": {"Type": "Half", "Count": 9408},
+                    "TacticName": "sm80_xmma_fprop_implicit_gemm_f16f16_f16f32_f32_nhwckrsc_nhwc",
+                },
+                {
+                    "Name": "Reformatting CopyNode for Output Tensor 0 to fc",
+                    "LayerType": "Reformat",
+                    "Inputs": [tensor("y", **{"Format/Datatype": wide})],
+                    "Outputs": [tensor("logits", **{"Format/Datatype": wide})],
+                },
+                {"Name": "shape", "LayerType": "NoOp", "Inputs": [], "Outputs": []},
+            ],
+            "Bindings": ["x", "logits"],
+        }
+    )
+
+    assert layer_types_of_json(text) == {"Half": 1, "Float": 1}
+
+
+def test_the_inspector_of_newer_releases_names_types_apart() -> None:
+    text = json.dumps(
+        {
+            "Layers": [
+                {
+                    "Name": "a",
+                    "Inputs": [tensor("q", **{"Format/Datatype": "Int8"})],
+                    "Outputs": [tensor("r", **{"Format/Datatype": "Half"})],
+                },
+                {
+                    "Name": "b",
+                    "Inputs": [tensor("r", Datatype="Half", Format="(NHWC) Channel major format")],
+                    "Constants": [tensor("w", Datatype="FP8", Format="N/A")],
+                    "Outputs": [tensor("s", Datatype="Float", Format="(Linear) Row major")],
+                },
+            ],
+            "Bindings": ["q", "s"],
+        }
+    )
+
+    assert layer_types_of_json(text) == {"Int8": 1, "FP8": 1}
+
+
+def test_an_engine_without_details_has_names_only() -> None:
+    """So does one that was built elsewhere without ProfilingVerbosity.DETAILED."""
+    assert layer_types_of_json('{"Layers": ["conv1", "fc"], "Bindings": ["x"]}') == {}
+    with pytest.raises(ValueError, match="Expecting"):
+        layer_types_of_json('{"Layers": [{')
 
 
 def test_no_layer_list_says_nothing() -> None:

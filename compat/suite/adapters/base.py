@@ -6,6 +6,8 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 
 import numpy as np
 
+from ..memory import DeviceUse
+
 Arrays = Dict[str, np.ndarray]
 Profile = Mapping[str, Mapping[str, List[int]]]  # input -> {"min" | "opt" | "max": shape}
 
@@ -42,6 +44,9 @@ class Build(NamedTuple):
 class Engine(abc.ABC):
     """A loaded engine, ready to run."""
 
+    #: device memory taken since before it was loaded; None where there is no device
+    device_use: Optional[DeviceUse] = None
+
     @abc.abstractmethod
     def run(self, feeds: Arrays) -> Arrays:
         """Run once and return every output by name; first axis is the batch."""
@@ -57,6 +62,14 @@ class Engine(abc.ABC):
     def facts(self) -> Dict[str, Any]:
         """Return what a latency record should say of how runs are launched."""
         return {}
+
+    def numbers(self) -> Dict[str, float]:
+        """Return the device memory that the engine takes by now, in bytes."""
+        return {} if self.device_use is None else {"device_bytes": self.device_use.look()}
+
+    def layers(self) -> str:
+        """Return the layers as JSON, as the runtime's own inspector writes them; "" for none."""
+        return ""
 
 
 class Adapter(abc.ABC):
@@ -77,6 +90,10 @@ class Adapter(abc.ABC):
     @abc.abstractmethod
     def facts(self) -> Dict[str, Any]:
         """Return what else identifies this environment (driver, GPU, providers)."""
+
+    def bus_id(self) -> str:
+        """Return the PCI bus id of the GPU that this process uses; "" where it uses none."""
+        return ""
 
     def require_device(self) -> None:
         """Raise NotRun where this machine lacks what running an engine needs."""

@@ -1,4 +1,4 @@
-"""What precision each layer really got, read from the layer list in a builder's verbose log.
+"""What precision each layer really got, read from a builder's verbose log or an inspector's JSON.
 
 With ``ProfilingVerbosity.DETAILED`` the builder prints the same lines that the engine inspector
 gives, and it prints them where no GPU can load the engine. Seen: ``Format/Datatype: Row major
@@ -7,8 +7,9 @@ Half`` in 1.7. The log of TensorRT 8 has a line per layer instead, with types be
 ``Layer(CaskConvolution): conv1, Tactic: 0x.., x (Float[-1,3,32,32]) -> y (Half[-1,8,32,32])``.
 """
 
+import json
 import re
-from typing import Dict, Iterable
+from typing import Any, Dict, Iterable, Iterator
 
 _DATATYPE = re.compile(r"(?:Format/)?Datatype: ([^,}\]]+)|\((\w+)\[")
 _HEADINGS = ("Layers:", "Engine Layer Information:")
@@ -46,11 +47,46 @@ def layer_types(messages: Iterable[str]) -> Dict[str, int]:
             continue
         for line in message.splitlines()[1:]:
             found = " | ".join(first or second for first, second in _DATATYPE.findall(line))
-            for name, pattern in _NARROWEST_FIRST:
-                if pattern.search(found):
-                    counts[name] = counts.get(name, 0) + 1
-                    break
+            _count(found, counts)
     return counts
+
+
+def layer_types_of_json(text: str) -> Dict[str, int]:
+    """Count the layers of ``EngineInspector.get_engine_information(JSON)`` by the same rule.
+
+    Shapes seen: TensorRT 8 has ``"Format/Datatype": "Row major linear FP32"`` on each tensor, 10
+    ``"Format/Datatype": "Half"``, newer ones a ``"Datatype"`` beside ``"Format"``. An engine that
+    was not built with detailed verbosity has layers that are only names, and counts nothing.
+
+    Raises:
+        ValueError: the text is no JSON.
+    """
+    counts: Dict[str, int] = {}
+    document = json.loads(text)
+    for layer in document.get("Layers", []) if isinstance(document, dict) else []:
+        _count(" | ".join(_datatypes(layer)), counts)
+    return counts
+
+
+def _datatypes(value: Any) -> Iterator[str]:
+    """Yield the types of all tensors below a layer."""
+    if isinstance(value, dict):
+        for name, below in value.items():
+            if name in ("Format/Datatype", "Datatype"):
+                yield str(below)
+            else:
+                yield from _datatypes(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from _datatypes(below)
+
+
+def _count(found: str, counts: Dict[str, int]) -> None:
+    """Count one layer by the narrowest of its types."""
+    for name, pattern in _NARROWEST_FIRST:
+        if pattern.search(found):
+            counts[name] = counts.get(name, 0) + 1
+            return
 
 
 def precision_is_there(precision: str, counts: Dict[str, int]) -> bool:

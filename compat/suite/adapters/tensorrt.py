@@ -1,10 +1,12 @@
 """TensorRT in all its flavours: full, lean, dispatch, and RTX."""
 
+import gc
 import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
 from ..cuda import Cuda
 from ..driver import Driver, probe
+from ..memory import DeviceUse
 from ..outcome import Failed, NotRun, Refused, Unsupported
 from ..refusals import classify
 from .base import Adapter, Build, Engine, Request
@@ -39,6 +41,10 @@ class TensorRtAdapter(Adapter):
         """Return driver and GPU, or why there is none."""
         gpus = ["%s (%s)" % gpu for gpu in self._driver.gpus]
         return {"driver_cuda": self._driver.cuda, "gpus": gpus, "cuda": self._driver.problem}
+
+    def bus_id(self) -> str:
+        """Return the GPU's PCI bus id; "" before ``require_device``."""
+        return self._cuda.pci_bus_id() if self._cuda is not None else ""
 
     def require_device(self) -> None:
         """Raise NotRun without a driver.
@@ -76,13 +82,20 @@ class TensorRtAdapter(Adapter):
             runtime.engine_host_code_allowed = True
         with open(path, "rb") as stream:
             data = stream.read()
+        # Context and runtime exist by now and do not count. An engine that waits in a reference
+        # cycle would give its memory back later and hide what this one takes.
+        gc.collect()
+        cuda = self._cuda
+        use = DeviceUse(lambda: cuda.memory_info()[0])
         start = time.perf_counter()
         engine = runtime.deserialize_cuda_engine(data)
         seconds = time.perf_counter() - start
         if engine is None:
             raise Refused(_refusal(self._trt, runtime, data, logger), logger.first_error())
         kind = PlanEngine if hasattr(engine, "get_tensor_name") else BindingsEngine  # since 8.5
-        return kind(self._trt, self._cuda, engine), seconds
+        loaded = kind(self._trt, self._cuda, engine)
+        loaded.device_use = use
+        return loaded, seconds
 
 
 def _refusal(trt: Any, runtime: Any, data: bytes, logger: Any) -> str:

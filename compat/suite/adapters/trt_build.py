@@ -6,6 +6,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from ..cuda import Cuda
+from ..notices import read
 from ..outcome import Failed, Refused, Unsupported
 from .base import Build, Request
 from .layers import layer_types, precision_is_there
@@ -81,6 +82,8 @@ def build_engine(
             "precision-not-applied",
             "asked for %s, the engine's layers are %s" % (request.precision, counts),
         )
+    notices, first_of_kind = read(logger.messages)
+    builder_messages = logger.worth_reading()[len(parser_messages) :]
     return Build(
         memoryview(plan).cast("B"),
         {"parse_s": parsed - start, "build_s": built - parsed, "layers": network.num_layers},
@@ -89,7 +92,10 @@ def build_engine(
             "flags": flags + (["STRONGLY_TYPED"] if request.typing == "strong" else []),
             "layer_types": counts,
             "parser_messages": parser_messages,
-            "builder_messages": logger.worth_reading()[len(parser_messages) :],
+            # The builder tells of small workspaces by the way (INFO): each kind is told once.
+            "builder_messages": builder_messages
+            + [text for text in first_of_kind if text not in parser_messages + builder_messages],
+            "notices": notices,
             "timing_cache": _keep_timing_cache(config, request, timings),
         },
     )

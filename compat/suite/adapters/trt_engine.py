@@ -8,6 +8,7 @@ import numpy as np
 from ..cuda import Buffer, Cuda, CudaError, EventClock
 from ..outcome import Failed, Refused
 from .base import Arrays, Engine
+from .trt_module import context_bytes, layer_information
 
 # By the name of TensorRT's DataType. `trt.nptype` of 8.0 to 8.5 asks numpy for `np.bool`, which
 # numpy 1.24 to 1.26 does not have, and 1.24 is the last for Python 3.8.
@@ -114,6 +115,14 @@ class DeviceEngine(Engine):
         except CudaError:
             self.launch, self.graph = self._enqueue, False
         return self.launch
+
+    def numbers(self) -> Dict[str, float]:
+        """Return the device memory taken by now, and one context's share for activations."""
+        return dict(super().numbers(), context_bytes=context_bytes(self._engine))
+
+    def layers(self) -> str:
+        """Return the layers as JSON, as TensorRT's engine inspector writes them."""
+        return layer_information(self._trt, self._engine)
 
     def timer(self) -> Callable[[], float]:
         """Return a clock that counts the GPU time of what is enqueued between its calls."""

@@ -43,6 +43,24 @@ def has(trt: Any, path: str) -> bool:
     return True
 
 
+def context_bytes(engine: Any) -> int:
+    """Return the device memory that one execution context needs for activations, in bytes."""
+    # From 10.1; the older property is gone in 11 and was never in RTX.
+    if hasattr(engine, "device_memory_size_v2"):
+        return int(engine.device_memory_size_v2)
+    return int(engine.device_memory_size)
+
+
+def layer_information(trt: Any, engine: Any) -> str:
+    """Return what the engine inspector (8.2 and later) says of the layers, as JSON, else ""."""
+    if not has(trt, "LayerInformationFormat.JSON"):
+        return ""
+    inspector = engine.create_engine_inspector()
+    if inspector is None:
+        return ""
+    return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+
+
 def make_logger(trt: Any, sink: Callable[[str], None]) -> Any:
     """Return a logger of the module's own class that keeps every message.
 
