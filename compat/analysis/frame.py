@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,14 @@ from compat.analysis import drift, labels, predictions
 from compat.analysis.evidence import Evidence
 from compat.analysis.observations import Observation
 from compat.analysis.results import Judgement
+
+
+def _median(values: list[float]) -> float:
+    """Median of a short list; numpy's costs 20 times as much for five values."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
 
 LATENCY_NUMBERS = (
     "median_s",
@@ -25,6 +33,17 @@ LATENCY_NUMBERS = (
     "n",
     "throughput_per_s",
 )
+#: What is measured beside latency: how the rounds of an item become one figure.
+BESIDE: Mapping[str, Callable[[list[float]], float]] = {
+    "device_bytes": max,
+    "context_bytes": max,
+    "sm_clock_mhz": _median,
+    "sm_clock_min_mhz": min,
+    "memory_clock_mhz": _median,
+    "power_w": _median,
+    "temperature_c": max,
+    "throttled_share": max,
+}
 _LOST = ("items", "lost", "gained", "loss", "loss_low", "loss_high", "loss_p")
 _COMPARED = ("ratio", "ratio_low", "ratio_high", "ratio_p", "floor")
 
@@ -172,12 +191,13 @@ def _labelled(evidence: Evidence, observations: list[Observation]) -> dict[str, 
 def _latency(evidence: Evidence, observations: list[Observation]) -> dict[str, Any]:
     rows = len(observations)
     names = ("latency_rounds", "latency_samples", "latency_cv", *_COMPARED)
-    measured = tuple(f"latency_{n}" for n in LATENCY_NUMBERS if n != "n")
+    measured = tuple(f"latency_{n}" for n in (*LATENCY_NUMBERS, *BESIDE) if n != "n")
     columns: dict[str, Any] = {n: np.full(rows, np.nan) for n in (*names, *measured)}
-    clocks = [""] * rows
+    clocks, reasons = [""] * rows, [""] * rows
     for row, observation in enumerate(observations):
         if observation.rounds:
             clocks[row] = _fill_measured(columns, row, observation)
+            reasons[row] = _throttle_reasons(observation)
         reference = evidence.primary(observation)
         found = evidence.latency.get((observation.id, reference.id)) if reference else None
         if found is None:
@@ -187,7 +207,13 @@ def _latency(evidence: Evidence, observations: list[Observation]) -> dict[str, A
             i = found.interval
             for name, value in zip(_COMPARED, (i.ratio, i.low, i.high, i.p), strict=False):
                 columns[name][row] = value
-    return {"clock": clocks, **columns}
+    return {"clock": clocks, "throttle_reasons": reasons, **columns}
+
+
+def _throttle_reasons(observation: Observation) -> str:
+    """All reasons for lower clocks that NVML gave in any round, throttling or not."""
+    facts = [r.get("facts") or {} for r in observation.rounds.values()]
+    return ", ".join(sorted({str(n) for f in facts for n in f.get("throttle_reasons") or ()}))
 
 
 def _fill_measured(columns: dict[str, Any], row: int, observation: Observation) -> str:
@@ -198,6 +224,10 @@ def _fill_measured(columns: dict[str, Any], row: int, observation: Observation) 
         values = [float(n[name]) for n in numbers if n.get(name) is not None]
         if values and name != "n":
             columns[f"latency_{name}"][row] = _median(values)
+    for name, reduce in BESIDE.items():
+        values = [float(n[name]) for n in numbers if n.get(name) is not None]
+        if values:
+            columns[f"latency_{name}"][row] = reduce(values)
     shares = [
         n["std_s"] / n["mean_s"] for n in numbers if n.get("mean_s") and n.get("std_s") is not None
     ]
@@ -205,10 +235,3 @@ def _fill_measured(columns: dict[str, Any], row: int, observation: Observation) 
         columns["latency_cv"][row] = _median(shares)
     first = next(iter(observation.rounds.values()))
     return str((first.get("facts") or {}).get("clock", "host"))
-
-
-def _median(values: list[float]) -> float:
-    """Median of a short list; numpy's costs 20 times as much for five values."""
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

@@ -29,6 +29,7 @@ class ItemDetail:
     mark: Mark
     why: str
     advice: str
+    beside: str
     command: str
     log: str
     record: str
@@ -106,10 +107,37 @@ def _item(row: Row, record: Mapping[str, Any]) -> ItemDetail:
         figures.mark("built" if name == "build" and status == "ok" else state),
         why,
         "" if status == "ok" else advice(row.text("reason"), why),
+        beside(row),
         row.text("repeat"),
         str(files.get("log", "")),
         _record_line(record),
     )
+
+
+def beside(row: Row) -> str:
+    """What was measured beside a latency or a load: device memory, clocks, power, heat."""
+    side = "latency" if row.text("check") == "latency" else "num"
+    taken, context = row.number(f"{side}_device_bytes"), row.number(f"{side}_context_bytes")
+    clock, lowest = row.number("latency_sm_clock_mhz"), row.number("latency_sm_clock_min_mhz")
+    power, heat = row.number("latency_power_w"), row.number("latency_temperature_c")
+    share = row.number("latency_throttled_share")
+    parts = [
+        taken is not None and f"{figures.megabytes(taken)} MB of device memory",
+        context is not None and f"{figures.megabytes(context)} MB of it for one context",
+        clock is not None and f"SM clock {figures.whole(clock)} MHz",
+        lowest is not None and lowest != clock and f"at the lowest {figures.whole(lowest)} MHz",
+        power is not None and f"{figures.whole(power)} W",
+        heat is not None and f"up to {figures.whole(heat)} °C",
+        share is not None
+        and (
+            f"throttled in {figures.share(share)} of a round's samples"
+            if share
+            else "not throttled"
+        ),
+    ]
+    said = ", ".join(part for part in parts if part)
+    reasons = row.text("throttle_reasons")
+    return f"{said} ({reasons})" if said and reasons else said
 
 
 def _record_line(record: Mapping[str, Any]) -> str:

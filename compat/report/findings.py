@@ -54,10 +54,11 @@ def advice(code: str, said: str) -> str:
     rows = [m for m in MESSAGES if m.reason == code]
     row: Message | None = next((m for m in rows if re.search(m.pattern, said)), None)
     row = row or next(iter(rows), None)
-    return "" if row is None else f"{_sentence(row.cause)} {_sentence(row.remedy)}"
+    return "" if row is None else f"{sentence(row.cause)} {sentence(row.remedy)}"
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """A cause or remedy of a catalogue as a sentence."""
     return f"{text[:1].upper()}{text[1:]}."
 
 

@@ -91,11 +91,13 @@ def _content(
     band = float(results.plan["limits"]["latency"])
     models = list(dict.fromkeys(c.key[2] for c in cells))
     names = [] if summary_only else models
+    device = tables.has_device_memory(shown)
     return {
         "families": matrix.families(results.plan["targets"], cells, linked),
         "drift": tables.drift_rows(shown, linked),
         "labels": tables.label_rows(shown, linked),
-        "latency": tables.latency_rows(shown, band, linked),
+        "latency": tables.latency_rows(shown, band, linked, device=device),
+        "device_memory": device,
         "variants": claims.variant_rows(results.variants, names, linked),
         "builds": tables.build_rows(shown, linked),
         "details": [details.detail(c, results.records) for c in told],

@@ -12,7 +12,9 @@ from markupsafe import Markup
 from compat.report import figures, html, interval
 from compat.report.cells import failure
 from compat.report.figures import Mark
+from compat.report.findings import sentence
 from compat.report.rows import Row, anchor, kind
+from compat.suite.notices import NOTICES
 
 _NOTHING = Markup()
 _SHORT = 60
@@ -76,18 +78,28 @@ def _against(lost: float | None, gained: float | None) -> str:
     return f"{figures.whole(lost)} : {figures.whole(gained)}" if lost is not None else figures.DASH
 
 
-def latency_rows(items: Iterable[Row], band: float, linked: set[str]) -> list[TableRow]:
-    """Latency items that ran, trouble first, with the interval of the ratio to the current."""
+def has_device_memory(items: Iterable[Row]) -> bool:
+    """Whether any item ran on a device that told what it took: without one the column is empty."""
+    return any(r.number("latency_device_bytes") is not None for r in items)
+
+
+def latency_rows(
+    items: Iterable[Row], band: float, linked: set[str], *, device: bool
+) -> list[TableRow]:
+    """Latency items that ran, trouble first, with the interval of the ratio to the current.
+
+    device: whether the table has the column of device memory.
+    """
     listed = [r for r in items if r.text("check") == "latency" and r.ran]
-    return sorted((_latency_row(r, band, linked) for r in listed), key=_trouble)
+    return sorted((_latency_row(r, band, linked, device) for r in listed), key=_trouble)
 
 
 def _trouble(row: TableRow) -> int:
     return {"bad": 0, "unclear": 1}.get(row.mark.style, 2)
 
 
-def _latency_row(row: Row, band: float, linked: set[str]) -> TableRow:
-    numbers = (
+def _latency_row(row: Row, band: float, linked: set[str], device: bool) -> TableRow:
+    numbers: tuple[str, ...] = (
         figures.ratio(row.number("ratio")),
         figures.milliseconds(row.number("latency_median_s")),
         figures.milliseconds(row.number("latency_p95_s")),
@@ -97,6 +109,8 @@ def _latency_row(row: Row, band: float, linked: set[str]) -> TableRow:
         figures.share(row.number("floor")),
         figures.whole(row.number("latency_rounds")),
     )
+    if device:
+        numbers += (figures.megabytes(row.number("latency_device_bytes")),)
     ratio, low, high = row.number("ratio"), row.number("ratio_low"), row.number("ratio_high")
     if ratio is None or low is None or high is None:
         return _row(row, numbers, linked, Markup("<td>current</td>"))
@@ -136,6 +150,7 @@ class BuildRow:
     mark: Mark
     cells: Markup
     types: str
+    notices: tuple[tuple[str, str], ...]
     messages: tuple[str, ...]
     rebuilt: str
 
@@ -170,6 +185,7 @@ def _build_row(row: Row, rebuild: Row | None, linked: set[str]) -> BuildRow:
         shown,
         html.place(shown, _short(row.text("message")), _link(row, linked)) + html.numbers(numbers),
         ", ".join(f"{k} {v}" for k, v in types.items()) or figures.DASH,
+        tuple(_notice(k, int(n)) for k, n in (facts.get("notices") or {}).items()),
         tuple(
             map(
                 str, [*(facts.get("parser_messages") or []), *(facts.get("builder_messages") or [])]
@@ -177,6 +193,13 @@ def _build_row(row: Row, rebuild: Row | None, linked: set[str]) -> BuildRow:
         ),
         _rebuilt(rebuild),
     )
+
+
+def _notice(kind: str, count: int) -> tuple[str, str]:
+    """A kind of the builder's messages: how often, and what it means and asks for."""
+    found = next((n for n in NOTICES if n.kind == kind), None)
+    text = "" if found is None else f"{sentence(found.meaning)} {sentence(found.remedy)}"
+    return f"{kind} {figures.TIMES}{count}" if count > 1 else kind, text
 
 
 def _short(message: str) -> str:
