@@ -17,7 +17,7 @@ from compat.targets.uv import Uv
 def folder(
     uv: Uv, work: Path, catalogue: Catalogue, python: Path, minor: str
 ) -> Path | Unavailable:
-    """Return the folder with pytest, pytest-benchmark, numpy and nvidia-ml-py for an interpreter; make it once.
+    """Return the folder with what the suite itself needs, for an interpreter; make it once.
 
     minor: the interpreter's version as "3.11".
     """
