@@ -29,6 +29,10 @@ FAMILIES = {
     "tensorrt_rtx": ("tensorrt_rtx",),
     "onnxruntime": ("onnxruntime",),
 }
+# Whose engine is one file that is damaged on purpose, in ways that say something of any format.
+DAMAGED = ("tensorrt", "tensorrt_rtx", "onnxruntime")
+# The last one may load and run, and ruin its process for whatever comes behind it.
+DAMAGES = ("truncated", "foreign", "flipped-header", "flipped-weight")
 # Building twice says something of a TensorRT builder; ONNX Runtime is the baseline.
 REBUILDERS = ("tensorrt", "tensorrt_rtx")
 
@@ -37,7 +41,8 @@ REBUILDERS = ("tensorrt", "tensorrt_rtx")
 class Item:
     """One planned check of one cell.
 
-    `point` is the place in the optimization profile that accuracy and latency are taken at.
+    `point` is the place in the optimization profile that accuracy and latency are taken at;
+    `damage` is what the check ``damaged`` does to the engine.
     """
 
     check: str
@@ -51,12 +56,13 @@ class Item:
     point: str | None = None
     batch: int | None = None
     expectation: Mapping[str, Any] | None = None
+    damage: str | None = None
 
     @property
     def id(self) -> str:
         """The item's name, as `--item` takes it."""
         parts = [self.check, self.model, f"{self.precision}-{self.typing}", self.variant]
-        parts += [self.builder, self.runtime] + ([self.point] if self.point else [])
+        parts += [self.builder, self.runtime, *filter(None, (self.point, self.damage))]
         return "/".join(parts)
 
     @property
@@ -70,6 +76,7 @@ class Item:
             point=None,
             batch=None,
             expectation=None,
+            damage=None,
         ).id
 
     def as_dict(self) -> dict[str, Any]:
@@ -212,7 +219,10 @@ def _known(what: str, names: Sequence[str], known: Mapping[str, Any] | set[str])
 
 
 def _items(config: Config) -> Iterator[Item]:
-    """Yield every item; what concerns one engine stands side by side."""
+    """Yield every item; what concerns one engine stands side by side.
+
+    Damaged engines come last: what they do to a process can then harm no other check.
+    """
     for builder, target in config.targets.items():
         if target.flavour not in BUILDERS:
             continue
@@ -226,6 +236,30 @@ def _items(config: Config) -> Iterator[Item]:
                             "build", "build", model, precision, typing, variant, builder, builder
                         )
                         yield from _items_of_engine(config, cell)
+    for builder in config.targets if config.damage else ():
+        yield from _damaged(config, builder)
+
+
+def _damaged(config: Config, builder: str) -> Iterator[Item]:
+    """Yield the checks of a builder's first engine damaged in each way, in its own runtime.
+
+    It is the plain engine where the target builds one. A version-compatible engine is also given
+    to the runtime whole, without the permission to run the host code that it carries.
+    """
+    target = config.targets[builder]
+    if target.flavour not in DAMAGED:
+        return
+    for model, settings in config.models.items():
+        for precision in _precisions(config, settings, target)[:1]:
+            typing = typings(target, precision)[0]
+            variants = target.variants or config.variants
+            first = "plain" if "plain" in variants else variants[0]
+            cell = Item("damaged", "check", model, precision, typing, first, builder, builder)
+            if target.flavour == "tensorrt" and "vc" in variants:
+                yield replace(cell, variant="vc", damage="host-code-denied")
+            for damage in DAMAGES:
+                yield replace(cell, damage=damage)
+            return
 
 
 def typings(target: TargetConfig, precision: str) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from typing import Any
 
 SCHEMA = 1
 
+_BROKEN = ("failed", "crashed", "timeout")
+
 Key = tuple[str, int | None, str]
 
 
@@ -61,6 +63,19 @@ def unanswered(
         "target": {},
         **found,
     }
+
+
+def is_broken(record: Mapping[str, Any]) -> bool:
+    """Tell whether a record says that something broke.
+
+    What a runtime does with an engine that was damaged on purpose is an answer, whatever it is;
+    only a failure before the runtime had it, such as a digest that lets it through, is none.
+    """
+    if record["status"] not in _BROKEN:
+        return False
+    if record["check"] != "damaged":
+        return True
+    return record["status"] == "failed" and "broke_at" not in record["facts"]
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:

@@ -26,12 +26,11 @@ from compat.config import Config, load_config
 from compat.errors import UserError
 from compat.matrix import PHASES, Plan, Selection, SelectionError, plan
 from compat.prepared import PreparedModel
-from compat.records import SCHEMA, RecordStore, read_records
+from compat.records import SCHEMA, RecordStore, is_broken, read_records
 from compat.report import atomic
 from compat.settings import model_specs, opsets, resolve_axes, target_spec
 from compat.targets import Environment, Unavailable, provide
 
-FAILED = ("failed", "crashed", "timeout")
 # Latency is shown but not judged in a quick run: two short blocks per target show it.
 QUICK_BENCH = {"rounds": 2, "seconds": 0.1, "warmup": 0.05}
 
@@ -181,7 +180,7 @@ def _phase_result(options: Options, records: Iterable[Mapping[str, Any]], consol
         for record in records
         if record["phase"] in options.phases and options.only in (None, record["runtime"])
     ]
-    broken = [record for record in mine if record["status"] in FAILED]
+    broken = [record for record in mine if is_broken(record)]
     for record in broken:
         console.print(f"{record['item']}: {record['status']} ({record['reason']})", markup=False)
     console.print(f"{len(mine)} results on record, {len(broken)} of them failed")

@@ -65,6 +65,12 @@ def expectation(builder: str, runtime: str) -> Json:
     }
 
 
+def damaged_item(damage: str, builder: str) -> Json:
+    """A check of an engine that was damaged on purpose."""
+    made = item("damaged", "resnet50", "fp32", builder, builder)
+    return {**made, "id": f"{made['id']}/{damage}", "damage": damage}
+
+
 def cell_items(
     model: str, precision: str, builder: str, runtime: str, latency: Sequence[str] = ("opt",)
 ) -> Iterator[Json]:

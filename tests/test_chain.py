@@ -77,6 +77,8 @@ def test_every_phase_really_ran(ran: tuple[Chain, int, str]) -> None:
     assert seen["ort-1.31", "load", "ok"] == 4
     assert seen["ort-1.31", "accuracy", "ok"] == 12
     assert seen["ort-1.31", "latency", "ok"] == 4 * 2
+    assert seen["ort-1.31", "damaged", "refused"] == 3
+    assert seen["ort-1.31", "damaged", "ok"] == 1
 
 
 @pytest.mark.skipif(bool(probe().gpus), reason="this machine has a GPU: the cells would run")

@@ -255,3 +255,51 @@ def test_a_plan_says_what_each_builder_is_told() -> None:
         "small": {"workspace": 64 * 2**20, "optimization-level": 0},
         "ort": None,
     }
+
+
+def test_each_builder_has_its_first_engine_damaged_last_of_all() -> None:
+    """What damage does to a process can then harm no other check."""
+    planned = _plan()
+    checks = [item.check for item in planned.items]
+
+    assert checks.index("damaged") == len(checks) - checks.count("damaged")
+    assert [i.id for i in planned.items if i.check == "damaged" and i.builder == "ort-1.31"] == [
+        "damaged/net/fp16-strong/plain/ort-1.31/ort-1.31/truncated",
+        "damaged/net/fp16-strong/plain/ort-1.31/ort-1.31/foreign",
+        "damaged/net/fp16-strong/plain/ort-1.31/ort-1.31/flipped-header",
+        "damaged/net/fp16-strong/plain/ort-1.31/ort-1.31/flipped-weight",
+    ]
+    damaged = next(item for item in planned.items if item.check == "damaged")
+    assert damaged.build_id in _ids(planned, "build")
+
+
+def test_damage_can_be_left_out() -> None:
+    """One key at the top."""
+    config = Config.model_validate(tomllib.loads("damage = false\n" + TOML))
+    planned = plan(config, source={"path": "x", "sha256": "0"}, quick=True, selection=Selection())
+
+    assert _ids(planned, "damaged") == set()
+
+
+def test_host_code_is_denied_only_to_engines_that_carry_it() -> None:
+    """Version-compatible engines of full TensorRT; lean runtimes build nothing to damage."""
+    config = Config.model_validate(
+        {
+            "targets": {
+                "both": {"flavour": "tensorrt", "version": "8.6.0", "variants": ["plain", "vc"]},
+                "vc": {"flavour": "tensorrt", "version": "8.6.0", "variants": ["vc"]},
+                "lean": {"flavour": "tensorrt_lean", "version": "8.6.0"},
+            },
+            "models": {"net": {"source": "builtin:resnet50", "axes": {"batch": [1, 8, 16]}}},
+            "precisions": ["fp16"],
+        }
+    )
+    planned = plan(config, source={"path": "x", "sha256": "0"}, quick=False, selection=Selection())
+    damaged = [item for item in planned.items if item.check == "damaged"]
+
+    denied = [(i.builder, i.variant) for i in damaged if i.damage == "host-code-denied"]
+    assert denied == [("both", "vc"), ("vc", "vc")]
+    assert {(i.builder, i.variant) for i in damaged if i.damage == "foreign"} == {
+        ("both", "plain"),
+        ("vc", "vc"),
+    }

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from compat.analysis import collector
+from compat.analysis import collector, damage
 from compat.analysis.claims import claims
 from compat.analysis.costs import variant_costs
 from compat.analysis.evidence import Evidence, gather
@@ -54,12 +54,13 @@ def _results(evidence: Evidence) -> Results:
     judgements = {i: evidence.judge(o, evidence.primary(o)) for i, o in observations.items()}
     upgrades = judge_upgrades(evidence)
     ran = sum(1 for o in observations.values() if o.ran)
+    deciding = {i: j for i, j in judgements.items() if damage.decides(observations[i], j)}
     return Results(
         plan=plan,
         table=build_table(evidence, judgements),
         upgrades=upgrades,
         counts=_counts(observations.values(), judgements, ran),
-        gate=decide(plan, upgrades, judgements, ran=ran),
+        gate=decide(plan, upgrades, deciding, ran=ran),
         environment=_environment(evidence),
         records={i: o.record for i, o in observations.items() if o.record is not None},
         variants=variant_costs(plan, evidence.seen),

@@ -83,6 +83,7 @@ def _coordinates(
         own = [targets[o.item[side]] for o in observations]
         columns |= {f"{side}_{n}": [t[n] for t in own] for n in ("version", "flavour", "role")}
     columns["point"] = [o.item.get("point") or "" for o in observations]
+    columns["damage"] = [o.item.get("damage") or "" for o in observations]
     columns["batch"] = np.array([_float(o.item.get("batch")) for o in observations])
     return columns
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import isnan
 from typing import Any, Final
 
-from compat.analysis import labels
+from compat.analysis import damage, labels
 from compat.analysis.comparison import LatencyVerdict
 from compat.analysis.drift import Metrics
 from compat.analysis.labels import Comparison
@@ -49,6 +49,8 @@ def judge(
             found = _load(item)
         case "rebuild":
             found = Judgement("info", item.message, code=item.reason)
+        case damage.CHECK:
+            found = damage.judge(item)
         case _ if item.status != "ok":
             found = _broken(item)
         case "accuracy":

@@ -54,7 +54,7 @@ class Observation:
     @property
     def place(self) -> Place:
         """What is measured, whoever builds or runs it."""
-        return self.check, *self.cell, self.item.get("point") or ""
+        return self.check, *self.cell, self.item.get("point") or self.item.get("damage") or ""
 
     @property
     def ran(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from compat.analysis import damage
 from compat.analysis.evidence import Evidence
 from compat.analysis.observations import BROKEN, Observation, Pair
 from compat.analysis.paths import NOT_COMPARED, Cause, CellWord, judge_cell
@@ -17,10 +18,12 @@ Cells = dict[tuple[str, str, str, str], list[Mapping[Pair, Observation]]]
 
 
 def judge_upgrades(evidence: Evidence) -> tuple[UpgradeVerdict, ...]:
-    """Judge every upgrade of the plan, in its order."""
+    """Judge every upgrade of the plan, in its order; damaged engines say nothing of any."""
     cells: Cells = {}
     for place in evidence.seen.by_place.values():
-        cells.setdefault(next(iter(place.values())).cell, []).append(place)
+        any_of = next(iter(place.values()))
+        if any_of.check != damage.CHECK:
+            cells.setdefault(any_of.cell, []).append(place)
     return tuple(
         _judge_upgrade(evidence, cells, upgrade["from"], upgrade["to"])
         for upgrade in evidence.plan["upgrades"]

@@ -24,11 +24,10 @@ from compat.conductor.progress import Progress
 from compat.config import Config
 from compat.errors import UserError
 from compat.matrix import PHASES, Item, Plan
-from compat.records import RecordStore
+from compat.records import RecordStore, is_broken
 from compat.targets import Environment, TargetSpec, Unavailable, probe
 from compat.targets.uv import Uv
 
-FAILED = ("failed", "crashed", "timeout")
 _PROBE_LIMIT_S = 300.0
 
 
@@ -91,7 +90,7 @@ def run(asked: Asked, console: Console) -> int:
         packed = results.pack(
             asked.work, kitchen.plan, records, digests, asked.results, limit, asked.engines
         )
-    broken = sum(record["status"] in FAILED for record in records)
+    broken = sum(is_broken(record) for record in records)
     console.print(f"{len(records)} results on record, {broken} of them failed")
     console.print(f"results: {asked.results} ({packed})", markup=False)
     return 1 if broken else 0

@@ -28,6 +28,7 @@ CELL = (
     "runtime",
     "point",
     "batch",
+    "damage",
 )
 
 
@@ -110,6 +111,9 @@ def entry(
         made["trusted"] = True  # the digest of the build's record says that this matrix built it
     if item.point is not None:
         made["feeds"] = str(prepared.feeds[item.point])
+    if item.check == "damaged":
+        made["damage"] = item.damage
+        made["feeds"] = str(prepared.feeds["opt"])
     if item.check == "top1":
         made["labelled"] = str(prepared.feeds["top1"])
         made["batches"] = [prepared.batch["min"], prepared.batch["max"]]
@@ -220,6 +224,8 @@ def _key(item: Item, made: Mapping[str, Any], kitchen: Kitchen) -> str:
     if item.point is not None:
         prepared = kitchen.models[item.model]
         parts += [prepared.digest, prepared.points[item.point], _identity(made["feeds"])]
+    if item.check == "damaged":
+        parts.append(_identity(made["feeds"]))
     if item.check == "top1":
         parts += [made["batches"], _identity(made["labelled"])]
     if item.phase == "bench":

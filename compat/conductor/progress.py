@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 from compat.conductor.process import Watch
 from compat.conductor.slots import Slot
 from compat.matrix import Item
-from compat.records import RecordStore
+from compat.records import RecordStore, is_broken
 
 Kind = tuple[str, str, str, str]  # check, model, precision, family of the runtime
 
@@ -26,6 +26,7 @@ _FIRST_GUESS = {
     "load": 0.5,
     "accuracy": 2.0,
     "top1": 20.0,
+    "damaged": 1.0,
     "latency": 2.0,
 }
 _GLYPHS = {"ok": "✓", "refused": "✗", "failed": "✗", "crashed": "☠", "timeout": "⏱"}
@@ -150,12 +151,15 @@ class Progress:
 
     def _line(self, record: Mapping[str, Any], lane: str) -> str:
         glyph = (_ASCII if self._ascii else _GLYPHS)[record["status"]]
+        if record["check"] == "damaged" and not is_broken(record):
+            glyph = "-" if self._ascii else "·"  # whatever it is, it is an answer
         engine = f"{record['model']} {record['precision']}"
         where = record["runtime"]
         if record["builder"] != where:
             where = f"{record['builder']} in {where}"
         batch = "" if record["batch"] is None else f" batch {record['batch']}"
-        found, lane = _found(record), f"{lane:<5} " if lane else ""
+        found = _found_damaged(record) if record["check"] == "damaged" else _found(record)
+        lane = f"{lane:<5} " if lane else ""
         return (
             f"  [{self._position:>{len(str(self._total))}}/{self._total}] {glyph} "
             f"{lane}{record['check']:<8} {engine:<26} {where}{batch}: {found}"
@@ -220,6 +224,23 @@ def _found(record: Mapping[str, Any]) -> str:
     if check == "latency":
         return f"median {numbers['median_s'] * 1e3:.3f} ms, n = {numbers['n']}"
     return f"ran in {numbers['run_s'] * 1e3:.0f} ms"
+
+
+def _found_damaged(record: Mapping[str, Any]) -> str:
+    """Say what a runtime did with a damaged engine that the digest had stopped before."""
+    status, facts = record["status"], record["facts"]
+    told = f"{status} ({record['reason']})"
+    if is_broken(record):
+        told = f"{told} {str(record['message']).partition(chr(10))[0]}"
+    elif record["damage"] == "host-code-denied":
+        told = "loads" if status == "ok" else told
+    elif facts.get("loaded_silently"):
+        told = "digest only: loads without a word" + ("" if status == "ok" else f", then {told}")
+    elif status == "refused":
+        told = f"digest + {told}"
+    else:
+        told = f"digest; the runtime: {told}"
+    return f"{record['damage']}: {told}"
 
 
 def _kind(item: Item) -> Kind:

@@ -200,7 +200,7 @@ class TimeoutConfig(_Table):
 
     def by_check(self) -> dict[str, float]:
         """Return the limit of each check, and ``start`` for the time before the first item."""
-        return {**self.model_dump(), "rebuild": self.build}
+        return {**self.model_dump(), "rebuild": self.build, "damaged": self.load}
 
 
 class GateConfig(_Table):
@@ -219,6 +219,7 @@ class Config(_Table):
     precisions: list[Precision] = Field(default=["fp32", "fp16", "int8"], min_length=1)
     variants: list[Variant] = Field(default=["plain"], min_length=1)
     rebuild: bool = True
+    damage: bool = True
     limits: LimitsConfig = LimitsConfig()
     build: BuildConfig = BuildConfig()
     bench: BenchConfig = BenchConfig()

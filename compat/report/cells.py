@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from compat.analysis import damage
 from compat.report import figures
 from compat.report.figures import Mark
 from compat.report.rows import Cell, Row, anchor
 
-_BUILDS = ("build", "rebuild")
+#: What says nothing of how the engine does in the runtime: its making, and damaged copies of it.
+_BESIDE = ("build", "rebuild", damage.CHECK)
 _BROKEN = ("crashed", "timeout", "failed")
 
 
@@ -31,8 +33,8 @@ class CellView:
 
     @cached_property
     def checks(self) -> list[Row]:
-        """Items other than the build."""
-        return [r for r in self.items if r.text("check") not in _BUILDS]
+        """Items that say how the engine does in the runtime."""
+        return [r for r in self.items if r.text("check") not in _BESIDE]
 
     @cached_property
     def build(self) -> Row | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from compat.analysis import damage
 from compat.report import figures
 from compat.report.cells import CellView, failure
 from compat.report.figures import Mark
@@ -97,8 +98,9 @@ def _expectation(load: Row | None) -> str:
 
 def _item(row: Row, record: Mapping[str, Any]) -> ItemDetail:
     verdict, status = row.text("verdict"), row.text("status")
-    state = failure(row) if verdict == "fail" else verdict if status == "ok" else status
-    name = " ".join(filter(None, (row.text("check"), row.text("point"))))
+    told = status == "ok" or (row.text("check") == damage.CHECK and verdict == "info")
+    state = failure(row) if verdict == "fail" else verdict if told else status
+    name = " ".join(filter(None, (row.text("check"), row.text("point"), row.text("damage"))))
     why = row.text("verdict_reason") or row.text("message")
     files = record.get("files") or {}
     return ItemDetail(
@@ -106,7 +108,7 @@ def _item(row: Row, record: Mapping[str, Any]) -> ItemDetail:
         name,
         figures.mark("built" if name == "build" and status == "ok" else state),
         why,
-        "" if status == "ok" else advice(row.text("reason"), why),
+        "" if told else advice(row.text("reason"), why),
         beside(row),
         row.text("repeat"),
         str(files.get("log", "")),

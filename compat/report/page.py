@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from compat.analysis.results import Results
-from compat.report import claims, details, figures, findings, matrix, tables
+from compat.report import claims, damage, details, figures, findings, matrix, tables
 from compat.report.cells import CellView, collect
 from compat.report.html import state as state_html
 from compat.report.rows import Row, rows
@@ -100,6 +100,7 @@ def _content(
         "device_memory": device,
         "variants": claims.variant_rows(results.variants, names, linked),
         "builds": tables.build_rows(shown, linked),
+        "damage": damage.table(items, linked),
         "details": [details.detail(c, results.records) for c in told],
         "failures": findings.failures(items),
         "missing": findings.missing(items),

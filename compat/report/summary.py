@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from compat.analysis.results import Results, UpgradeVerdict
-from compat.report import claims, figures, findings
+from compat.report import claims, damage, figures, findings
 from compat.report.page import machine, question
 from compat.report.rows import Row, rows
 
@@ -41,6 +41,8 @@ def _lines(results: Results, items: Sequence[Row]) -> Iterator[str]:
         yield from (f"- {escape(a)}" for a in gate.allowed)
     yield from _claims(results)
     yield from _worst(findings.failures(items))
+    if said := damage.sentence(items):
+        yield from ("", escape(said))
     yield from _missing(findings.missing(items))
     yield ""
     yield "The full report is `index.html` beside this file; every number is in `results.parquet`."

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from functools import partial
 from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from .adapters import Adapter, Engine
 from .adapters.layers import layer_types_of_json
 from .conftest import Recorder
+from .damage import HOST_CODE_DENIED, change, damaged_copy, must_be_stopped, without_name
 from .job import Job
 from .labelled import classify, tally
 from .manifest import verify
-from .outcome import Failed, Outcome
+from .outcome import Failed, NotRun, Outcome, Refused
 
 Observe = Callable[[Callable[[], None]], None]
 
@@ -133,3 +135,64 @@ def test_top1(
         recorder.files["predictions"] = item["predictions"]
 
     observe(call)
+
+
+def test_damaged(
+    adapter: Adapter,
+    loader: Loader,
+    item: Dict[str, Any],
+    recorder: Recorder,
+    job: Job,
+    observe: Observe,
+) -> None:
+    """Give the runtime a damaged engine, after the digest has stopped it: does it notice too?
+
+    The whole engine is loaded first. Without that a refusal would say nothing of the damage.
+    """
+
+    def call() -> None:
+        whole = _load_whole(loader, item, recorder)
+        path, kind = job.path(item["engine"]), item["damage"]
+        if kind == HOST_CODE_DENIED:
+            load = partial(adapter.load, path, recorder.log, trusted=False)
+            _, recorder.numbers["load_s"] = _survive("load", load, recorder)
+            return
+        with np.load(job.path(item["feeds"])) as archive:
+            feeds = {name: archive[name] for name in archive.files}
+        with damaged_copy(path, kind) as copy:
+            must_be_stopped(copy, item["engine_sha256"])
+            recorder.facts["stopped_by_digest"] = True
+            with without_name(copy) as nameless:
+                load = partial(adapter.load, nameless, recorder.log, item["trusted"])
+                engine, recorder.numbers["load_s"] = _survive("load", load, recorder)
+                recorder.facts["loaded_silently"] = True
+                reference = whole.run(feeds)  # first: the other may ruin the device's context
+                outputs = _survive("run", partial(engine.run, feeds), recorder)
+        recorder.numbers.update(change(reference, outputs))
+
+    observe(call)
+
+
+def _load_whole(loader: Loader, item: Dict[str, Any], recorder: Recorder) -> Engine:
+    try:
+        return loader.load(dict(item, trusted=True), recorder.log)[0]
+    except Refused as refusal:
+        text = "the whole engine is refused too (%s): %s" % (refusal.reason, refusal.message)
+        raise NotRun("no-whole-engine", text)
+
+
+def _survive(step: str, call: Callable[[], Any], recorder: Recorder) -> Any:
+    """Do to a damaged engine what a user would; whatever it raises is what was found.
+
+    `broke_at` in the facts tells that from a failure of this suite.
+    """
+    try:
+        return call()
+    except OSError:
+        raise  # the machine's trouble
+    except Exception as error:
+        if step == "load" and isinstance(error, Refused):
+            raise
+        recorder.facts["broke_at"] = step
+        reason = error.reason if isinstance(error, Outcome) else "%s-failed" % step
+        raise Failed(reason, "%s: %s" % (type(error).__name__, error))

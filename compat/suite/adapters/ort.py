@@ -22,7 +22,10 @@ _REFUSALS = {
     "not_implemented": "kernel-missing",
     "could not find an implementation": "kernel-missing",
     "invalid_protobuf": "not-an-engine",
+    "invalid_graph": "not-an-engine",
     "flatbuffer": "not-an-engine",
+    "ort model verification failed": "not-an-engine",  # seen here with 1.30 and 1.31
+    "invalid ort format model": "not-an-engine",
 }
 
 
