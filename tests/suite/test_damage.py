@@ -54,7 +54,9 @@ def engine(net: Path, tmp_path: Path) -> Path:
     return path
 
 
-def _run_suite(net: Path, work: Path, engine: Path, kinds: tuple[str, ...]) -> list[Any]:
+def _run_suite(
+    net: Path, work: Path, engine: Path, kinds: tuple[str, ...], **env: str
+) -> list[Any]:
     """Run phase check of the real suite over damaged engines and return its results."""
     sha256 = json.loads(Path(manifest.manifest_path(str(engine))).read_text())["sha256"]
     items = [
@@ -86,7 +88,7 @@ def _run_suite(net: Path, work: Path, engine: Path, kinds: tuple[str, ...]) -> l
         [sys.executable, str(ROOT / "compat" / "suite" / "run.py"), str(work / "job.json")],
         check=False,
         capture_output=True,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **env},
     )
     events = [json.loads(line) for line in (work / "events.jsonl").read_text().splitlines()]
     return [event for event in events if event["event"] == "result"]
@@ -136,6 +138,36 @@ def test_an_engine_that_is_lost_already_says_nothing_of_damage(
 
     assert (result["status"], result["reason"]) == ("failed", "integrity")
     assert result["facts"] == {}
+
+
+BREAKS_WHEN_RUN = """
+import onnxruntime
+run, calls = onnxruntime.InferenceSession.run, []
+def broken(self, *arguments):
+    calls.append(self)
+    if len(calls) == 2:  # the whole engine is run first
+        raise RuntimeError("illegal memory access")
+    return run(self, *arguments)
+onnxruntime.InferenceSession.run = broken
+"""
+
+
+def test_after_a_run_that_broke_the_process_ends(net: Path, engine: Path, tmp_path: Path) -> None:
+    """What is left is done in a fresh one, which the host starts."""
+    (tmp_path / "sitecustomize.py").write_text(BREAKS_WHEN_RUN)
+    kinds = ("flipped-weight", "truncated")
+
+    results = _run_suite(net, tmp_path, engine, kinds, PYTHONPATH=str(tmp_path))
+
+    assert [(r["item"], r["status"], r["reason"]) for r in results] == [
+        ("damaged/flipped-weight", "failed", "run-failed")
+    ]
+    assert results[0]["facts"] == {
+        "stopped_by_digest": True,
+        "loaded_silently": True,
+        "broke_at": "run",
+    }
+    assert "illegal memory access" in results[0]["message"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
