@@ -44,6 +44,9 @@ class FakeCuda:
     def buffer(self, size: int) -> FakeBuffer:
         return FakeBuffer(self, 0x1000 * (len(self.memory) + 1), size)
 
+    def memory_info(self) -> tuple[int, int]:
+        return 1 << 30, 1 << 31
+
     def stream(self) -> FakeCuda:
         return self
 
