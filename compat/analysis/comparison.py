@@ -63,6 +63,7 @@ class _Side:
     variation: float | None
     clock: str
     throttled: bool
+    machines: frozenset[str]
 
 
 def compare_all(
@@ -115,6 +116,7 @@ def _side(item: Observation) -> _Side:
         ),
         next((str(f["clock"]) for f in facts if "clock" in f), "host"),
         any(f.get("throttled") for f in facts),
+        frozenset(str(r.get("machine", "")) for r in rounds.values()),
     )
 
 
@@ -159,6 +161,8 @@ def _too_noisy(floor: float | None, band: float) -> str:
 def _apart(sides: tuple[_Side, _Side]) -> str:
     """Rounds that were not measured side by side are no pairs, whatever their numbers say."""
     candidate, current = sides
+    if candidate.machines and current.machines and candidate.machines != current.machines:
+        return "measured on different machines"
     for number in candidate.started.keys() & current.started.keys():
         a, b = candidate.started[number], current.started[number]
         if not _close(a, b):

@@ -93,7 +93,7 @@ class Observations:
 #: What the analysis and the report read of a record; the rest is what its item says already.
 _KEPT = (
     *("key", "round", "status", "reason", "message", "numbers", "facts", "files"),
-    *("started", "seconds", "target"),
+    *("started", "seconds", "target", "machine"),
 )
 
 
@@ -113,6 +113,8 @@ def _slim(record: Record, targets: dict[str, Any]) -> Record:
         kept["numbers"] = {intern(name): value for name, value in kept["numbers"].items()}
     if "target" in kept:
         kept["target"] = targets.setdefault(repr(kept["target"]), kept["target"])
+    if "machine" in kept:
+        kept["machine"] = intern(kept["machine"])
     kept["status"] = intern(record["status"])
     if not kept.get("message", "").isprintable():
         kept["message"] = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", kept["message"])

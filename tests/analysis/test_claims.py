@@ -119,6 +119,18 @@ def test_an_unstable_series_confirms_nothing() -> None:
     assert "unstable PyTorch" in row.note
 
 
+def test_times_of_two_machines_are_not_compared() -> None:
+    """After a merge PyTorch may have run elsewhere, in the same minutes."""
+    ours, theirs = _latency(TRT, "fp16", 0.01), _latency(TORCH, "fp32", 0.03)
+    for machine, (_, records) in (("one", ours), ("other", theirs)):
+        for record in records:
+            record["machine"] = machine
+
+    row = _row(_claims(ours, theirs), "fp16-throughput/eager-fp32/")
+
+    assert (row.word, row.note) == ("inconclusive", "measured on different machines")
+
+
 def test_a_quick_run_measures_no_figure() -> None:
     claims = _claims(
         _latency(TRT, "fp16", 0.01),

@@ -15,9 +15,9 @@ __all__ = ["claims"]
 
 def claims(evidence: Evidence) -> tuple[Claim, ...]:
     """Return the rows of every claim; none where the plan holds no builder of TensorRT."""
-    engines = Engines(evidence.plan, evidence.seen)
-    if not engines.has(TENSORRT):
+    if all(target["flavour"] != TENSORRT for target in evidence.plan["targets"]):
         return ()
+    engines = Engines(evidence.plan, evidence.seen)
     return (
         *measured.fp16_throughput(evidence, engines),
         *measured.int8_latency(evidence, engines),

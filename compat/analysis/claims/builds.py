@@ -106,7 +106,10 @@ def workspace(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
     the same settings gave the same.
     """
     rows = []
+    small = {n for n, t in engines.targets.items() if "workspace" in (t.get("build") or {})}
     for build in engines.at_home(TENSORRT, "build", variant="plain"):
+        if build.item["builder"] not in small:
+            continue
         for other in engines.at_home(TENSORRT, "build", **_same_cell(build)):
             if _workspace_apart(engines, build, other):
                 rows.append(_workspace_row(evidence, engines, build, other))

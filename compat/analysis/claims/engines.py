@@ -27,32 +27,32 @@ class Engines:
         self.vits: tuple[str, ...] = tuple(
             m["name"] for m in plan["models"] if _VIT.search(f"{m['name']} {m.get('source', '')}")
         )
-        newest = sorted(seen.by_id.values(), key=lambda o: self._age(o.item["builder"]))
-        self._at_home = [o for o in newest if o.pair[0] == o.pair[1] and o.status == "ok"]
-
-    def _age(self, target: str) -> tuple[Any, bool]:
-        """Newest release first, and TensorRT's own settings before others."""
-        found = self.targets[target]
-        release = Version(found["version"]).release
-        return tuple(-part for part in (*release, 0, 0, 0, 0)[:4]), bool(found.get("build"))
+        ages = {name: _age(target) for name, target in self.targets.items()}
+        held = [o for o in seen.by_id.values() if o.status == "ok" and o.pair[0] == o.pair[1]]
+        self._by_place: dict[tuple[str, ...], list[Observation]] = {}
+        for item in sorted(held, key=lambda o: ages[o.item["builder"]]):
+            place = self._flavour(item), item.check
+            self._by_place.setdefault(place, []).append(item)
+            self._by_place.setdefault((*place, item.item["model"]), []).append(item)
 
     def has(self, flavour: str) -> bool:
         """Whether the plan holds a target of this flavour."""
         return any(t["flavour"] == flavour for t in self.targets.values())
 
-    def flavour(self, item: Observation) -> str:
-        """The flavour of an item's builder."""
+    def _flavour(self, item: Observation) -> str:
         return str(self.targets[item.item["builder"]]["flavour"])
 
     def version(self, name: str) -> str:
         """The pinned version of a target."""
         return str(self.targets[name]["version"])
 
-    def at_home(self, flavour: str, check: str, **wanted: str) -> Iterator[Observation]:
+    def at_home(
+        self, flavour: str, check: str, *, model: str | None = None, **wanted: str
+    ) -> Iterator[Observation]:
         """Yield what held in the runtime that built it, newest release first."""
-        for found in self._at_home:
-            same = all(found.item.get(name) == value for name, value in wanted.items())
-            if found.check == check and same and self.flavour(found) == flavour:
+        place = (flavour, check) if model is None else (flavour, check, model)
+        for found in self._by_place.get(place, ()):
+            if all(found.item.get(name) == value for name, value in wanted.items()):
                 yield found
 
     def timed(self, flavour: str, **wanted: str) -> Observation | None:
@@ -60,9 +60,15 @@ class Engines:
         return next((o for o in self.at_home(flavour, "latency", **wanted) if o.rounds), None)
 
     def points(self, model: str) -> tuple[str, ...]:
-        """Places in the profile where a model was timed at all."""
-        found = [o for o in self._at_home if o.check == "latency" and o.item["model"] == model]
+        """Places in the profile where TensorRT was timed on a model."""
+        found = self.at_home(TENSORRT, "latency", model=model)
         return tuple(dict.fromkeys(o.item["point"] for o in found))
+
+
+def _age(target: Mapping[str, Any]) -> tuple[Any, bool]:
+    """Newest release first, and TensorRT's own settings before others."""
+    release = (*Version(target["version"]).release, 0, 0, 0, 0)[:4]
+    return tuple(-part for part in release), bool(target.get("build"))
 
 
 def kind(item: Observation) -> str:

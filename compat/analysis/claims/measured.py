@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import median
 from typing import Final
 
 from compat.analysis.claims.engines import PYTORCH, TENSORRT, Engines, kind
@@ -252,8 +251,7 @@ def _half_and_full(
 
 
 def _bytes(item: Observation, number: str) -> float:
-    """A number of a build, or its median over rounds; 0 where the records do not say it."""
+    """A number of a build, or its largest over rounds; 0 where the records do not say it."""
     if item.rounds:
-        values = list(numbers(item, number))
-        return median(values) if values else 0.0
+        return max(numbers(item, number), default=0.0)
     return float(((item.record or {}).get("numbers") or {}).get(number) or 0.0)
