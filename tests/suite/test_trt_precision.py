@@ -28,6 +28,7 @@ class Layer:
         shape: bool = False,
     ) -> None:
         self.name, self.type = name, LayerType[kind]
+        self.metadata = ""
         self.precision: Any = None
         self.output_types: dict[int, Any] = {}
         self._outputs = [SimpleNamespace(dtype=DataType[o], is_shape_tensor=shape) for o in outputs]
@@ -69,6 +70,19 @@ def test_the_layers_of_a_listed_node_get_fp32_and_so_do_their_float_outputs() ->
     assert pinned(*layers) == ["conv", "conv_12"]
     assert layers[1].output_types == {0: DataType.FLOAT}
     assert facts == {"fp32_nodes": 2, "fp32_nodes_unmatched": ["gone"]}
+
+
+def test_what_the_parser_wrote_into_the_metadata_says_whose_layer_it_is() -> None:
+    """As TensorRT 10 does: helper layers belong to their node, and no name has to be guessed."""
+    layers = (Layer("conv"), Layer("ONNXTRT_unsqueeze"), Layer("conv_1"), Layer("a[0]"))
+    nodes = ("conv", "conv | outer (Function)", "conv_1", "a[0]")
+    for layer, node in zip(layers, nodes, strict=True):
+        layer.metadata = f"[ONNX Layer: {node}]"
+
+    facts = keep_fp32(module("10"), network(*layers), told("fp32-nodes", "conv", "a[0]"))
+
+    assert pinned(*layers) == ["conv", "ONNXTRT_unsqueeze", "a[0]"]
+    assert facts["fp32_nodes_unmatched"] == []
 
 
 def test_constants_integers_shapes_and_quantizers_are_left_alone() -> None:

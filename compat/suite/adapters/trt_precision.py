@@ -13,6 +13,7 @@ from .trt_module import has
 _FLOATS = ("FLOAT", "HALF", "BF16")
 _LEFT_ALONE = ("CONSTANT", "SHAPE", "QUANTIZE", "DEQUANTIZE")
 _NUMBERED = re.compile(r"(.+)_\d+$")
+_METADATA = re.compile(r"\[ONNX Layer: (.*?)(?: \| .*)?\]$")
 
 
 def constraint_flag(trt: Any) -> str:
@@ -40,7 +41,7 @@ def keep_fp32(trt: Any, network: Any, nodes: Mapping[str, Any]) -> Dict[str, Any
     key, names, others = nodes["key"], set(nodes["names"]), set(nodes["others"])
     found, kept = set(), 0
     for layer in _layers(network):
-        node = _node_of(layer.name, names, others)
+        node = _node_of(layer, names, others)
         found.add(node)
         if (node is not None) is (key == "fp32-nodes") and _is_float_layer(layer):
             _set_fp32(trt, layer)
@@ -60,16 +61,20 @@ def _layers(network: Any) -> Iterator[Any]:
         yield network.get_layer(index)
 
 
-def _node_of(layer: str, names: Collection[str], others: Collection[str]) -> Optional[str]:
+def _node_of(layer: Any, names: Collection[str], others: Collection[str]) -> Optional[str]:
     """Return the listed node that a layer comes from.
 
-    The parser names a layer after its node; where the name is taken, because the node needs several
-    layers, it puts ``_`` and a number behind it (onnx-tensorrt, generateUniqueName).
+    Newer parsers write the node into the layer's metadata (onnx-tensorrt, processMetadata). All of
+    them name a layer after its node; where the name is taken, because the node needs several
+    layers, they put ``_`` and a number behind it (generateUniqueName).
     """
-    if layer in names:
-        return layer
-    numbered = _NUMBERED.match(layer)
-    if layer in others or numbered is None or numbered.group(1) not in names:
+    written = _METADATA.match(getattr(layer, "metadata", ""))
+    if written is not None:
+        return written.group(1) if written.group(1) in names else None
+    if layer.name in names:
+        return str(layer.name)
+    numbered = _NUMBERED.match(layer.name)
+    if layer.name in others or numbered is None or numbered.group(1) not in names:
         return None
     return numbered.group(1)
 
