@@ -8,7 +8,7 @@ from itertools import permutations
 from typing import Any, Final
 
 from compat.analysis.claims.engines import TENSORRT, Engines, kind
-from compat.analysis.claims.statement import Statement, times
+from compat.analysis.claims.statement import Statement, counted, times
 from compat.analysis.comparison import Names, pair_up, percent
 from compat.analysis.evidence import Evidence
 from compat.analysis.observations import RAN, Observation
@@ -48,7 +48,7 @@ def patch_loads(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
     more = len(counts) - len(names)
     yield PATCHES.row(
         "all",
-        f"{total} engines, {len(counts)} pairs of releases",
+        f"{counted(total, 'load')}, builder and runtime of other patch releases",
         "inconclusive" if split else "confirmed" if usually else "refuted",
         f"{loaded} of {total} loaded",
         note="; ".join([*names, *([f"and {more} more pairs"] if more else [])]),
@@ -74,10 +74,10 @@ def determinism(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
         yield DETERMINISM.missing("no engine was built twice")
         return
     differ = sum(1 for o in found if not _numbers(o).get("identical"))
-    releases = len({engines.version(o.pair[0]) for o in found})
+    releases = counted(len({engines.version(o.pair[0]) for o in found}), "release")
     yield DETERMINISM.row(
         "all",
-        f"{len(found)} engines built twice, {releases} releases",
+        f"{counted(len(found), 'engine')} built twice, {releases}",
         "confirmed" if differ else "inconclusive",
         f"{differ} of {len(found)} gave other bytes",
         note="" if differ else "that all of them always would is not shown",
@@ -113,6 +113,7 @@ def workspace(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
         for other in engines.at_home(TENSORRT, "build", **_same_cell(build)):
             if _workspace_apart(engines, build, other):
                 rows.append(_workspace_row(evidence, engines, build, other))
+                break
     if not rows:
         missing = "no two targets of one release that differ in [build] workspace alone"
         rows.append(WORKSPACE.missing(missing))
@@ -169,10 +170,9 @@ def _control(
             for o in engines.at_home(TENSORRT, "build", **_same_cell(one))
             if _settings(engines, o) == _settings(engines, one)
         ]
-        for item, reference in permutations(twins, 2):
-            change = _change(evidence, item, reference)
-            if change.items:
-                return change
+        changes = [_change(evidence, *pair) for pair in permutations(twins, 2)]
+        if found := [change for change in changes if change.items]:
+            return max(found, key=lambda change: (change.differs, len(change.told)))
     return None
 
 

@@ -72,7 +72,12 @@ class Statement:
 
 def times(value: float) -> str:
     """A ratio as a person writes it."""
-    return f"\N{MULTIPLICATION SIGN}{value:.3g}"
+    return f"\N{MULTIPLICATION SIGN}{value:#.3g}"
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 engine`` or ``3 engines``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def share(value: float) -> str:
