@@ -224,6 +224,11 @@ def _packing(parser: argparse.ArgumentParser) -> None:
         help="leave these files out of the wheels, such as nvidia/cudnn/lib/libcudnn_*",
     )
     parser.add_argument(
+        "--make-models",
+        action="store_true",
+        help="do not pack the built-in models with seeded weights: the far machine makes them",
+    )
+    parser.add_argument(
         "--offline", action="store_true", help="take wheels from find-links and the work folder"
     )
 

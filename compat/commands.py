@@ -116,6 +116,7 @@ def bundle_create(arguments: argparse.Namespace, console: Console) -> int:
         python=arguments.python_version,
         interpreters=tuple(arguments.interpreter),
         without=tuple(arguments.without),
+        make_models=arguments.make_models,
     )
     made = create(request, say)
     files = list(made.glob("bundle.part*"))

@@ -25,6 +25,7 @@ from compat.conductor.progress import Progress
 from compat.config import Config, load_config
 from compat.errors import UserError
 from compat.matrix import PHASES, Plan, Selection, SelectionError, plan
+from compat.models import ModelSpec
 from compat.prepared import PreparedModel
 from compat.records import SCHEMA, RecordStore, is_broken, read_records
 from compat.report import atomic
@@ -131,12 +132,19 @@ def prepare(
     options: Options, config: Config, planned: Plan, say: Callable[[str], None]
 ) -> dict[str, PreparedModel]:
     """Make every model of the plan ready. Raises ModelError."""
-    chosen = [model["name"] for model in planned.models]
-    specs = model_specs(config, chosen, options.config.parent, quick=options.quick)
-    wanted = opsets(config)
+    specs, wanted = to_prepare(options, config, planned)
     return {
         spec.name: models.prepare(spec, options.work, opsets=wanted, progress=say) for spec in specs
     }
+
+
+def to_prepare(
+    options: Options, config: Config, planned: Plan
+) -> tuple[list[ModelSpec], tuple[int, ...]]:
+    """Return what to prepare for the models of the plan, and the opsets to write."""
+    chosen = [model["name"] for model in planned.models]
+    specs = model_specs(config, chosen, options.config.parent, quick=options.quick)
+    return specs, opsets(config)
 
 
 def set_up(

@@ -10,14 +10,14 @@ import shutil
 import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import compat
-from compat import workflow
-from compat.bundle import interpreter, layout, parts, thin, wheels, wire
+from compat import models, workflow
+from compat.bundle import interpreter, layout, making, parts, thin, wheels, wire
 from compat.bundle.parts import BundleError, Member
 from compat.bundle.run import sha256_of
 from compat.conductor.lock import locked
@@ -47,6 +47,7 @@ class Request:
 
     python: the far machine's own; interpreters: versions to bring along.
     without: patterns of files to leave out of wheels.
+    make_models: have the far machine make the models that need no file of this one.
     """
 
     options: Options
@@ -55,6 +56,7 @@ class Request:
     python: str = "3.12"
     interpreters: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    make_models: bool = False
 
 
 @dataclass(slots=True)
@@ -69,6 +71,7 @@ class _Packing:
     deps: dict[str, list[str]] = field(default_factory=dict)
     interpreters: dict[str, dict[str, str]] = field(default_factory=dict)
     without: list[str] = field(default_factory=list)
+    make: dict[str, Any] = field(default_factory=dict)
 
     @property
     def work(self) -> Path:
@@ -81,15 +84,20 @@ class _Packing:
         deadline = time.monotonic() + _FETCH_LIMIT_S
         return uvs.Uv(target, uvs.find(), log, deadline, self.say)
 
-    def fetch(self, target: TargetSpec, recipe: Recipe, python: str) -> list[str]:
-        """Fetch a recipe's wheels and return their names in the bundle."""
+    def fetch(
+        self, target: TargetSpec, recipe: Recipe, python: str, unopened: Sequence[str] = ()
+    ) -> list[str]:
+        """Fetch a recipe's wheels and return their names in the bundle.
+
+        What is `unopened` is left out without being listed: nothing of the far side's own needs it.
+        """
         folder = self.work / "wheels" / f"py{python}"
         names = []
         for path in wheels.fetch(self.uv(target), recipe, python, folder):
             name = f"wheels/py{python}/{path.name}"
-            patterns = self.request.without
-            self.files[name], left = thin.thinned(path, patterns, folder / "thin")
-            self.without += left
+            asked = self.request.without
+            self.files[name], left = thin.thinned(path, (*asked, *unopened), folder / "thin")
+            self.without += [one for one in left if any(fnmatch.fnmatchcase(one, p) for p in asked)]
             names.append(name)
         return names
 
@@ -113,6 +121,7 @@ def create(request: Request, say: Say) -> Path:
             "config": _carried(config),
             "plan": planned.as_dict(),
             "models": prepared,
+            "make": packing.make,
             "targets": packing.targets,
             "deps": packing.deps,
             "interpreters": packing.interpreters,
@@ -123,8 +132,17 @@ def create(request: Request, say: Say) -> Path:
 
 
 def _models(packing: _Packing, config: Config, planned: Plan) -> dict[str, Any]:
-    """Prepare every model; note the files that the far machine needs."""
-    prepared = workflow.prepare(packing.request.options, config, planned, packing.say)
+    """Prepare the models that are not made on the far machine; note the files of the others."""
+    specs, opsets = workflow.to_prepare(packing.request.options, config, planned)
+    there = [one for one in specs if packing.request.make_models and making.can_make(one)]
+    for one in there:
+        making.check(one, opsets)
+    prepared = {
+        one.name: models.prepare(one, packing.work, opsets=opsets, progress=packing.say)
+        for one in specs
+        if one not in there
+    }
+    packing.make = {"opsets": list(opsets), "specs": [asdict(one) for one in there]}
     root = packing.work.resolve()
 
     def seen(path: Path) -> None:
@@ -192,14 +210,15 @@ def _python_for(spec: TargetSpec, pythons: Sequence[str], far: str) -> str:
 
 
 def _host(packing: _Packing) -> dict[str, Any]:
-    """Fetch what the conductor itself needs on the far machine."""
+    """Fetch what the conductor itself needs on the far machine, and what makes models there."""
     python = packing.request.python
     if python not in packing.releases.suite or int(python.split(".")[1]) < 11:
         raise BundleError(f"--python-version {python}: trt-compat itself runs on 3.11 or newer")
-    recipe = Recipe(tuple(f"{name}=={version(name)}" for name in HOST), {}, resolve=False)
+    names = (*HOST, *(making.PACKAGES if packing.make["specs"] else ()))
+    recipe = Recipe(tuple(f"{name}=={version(name)}" for name in names), {}, resolve=False)
     offline = packing.request.options.offline
     spec = TargetSpec("host", "host", "0", "wheel", "other", offline=offline)
-    return {"python": python, "wheels": packing.fetch(spec, recipe, python)}
+    return {"python": python, "wheels": packing.fetch(spec, recipe, python, making.UNOPENED)}
 
 
 def _interpreters(packing: _Packing) -> None:
@@ -278,7 +297,10 @@ def _source() -> bytes:
 
 def _summary(far: Mapping[str, Any]) -> list[str]:
     """Return what a person asks of a bundle, one line each."""
-    lines = [f"{len(far['plan']['items'])} items, models: {', '.join(far['models'])}"]
+    there = [str(spec["name"]) for spec in far["make"]["specs"]]
+    lines = [f"{len(far['plan']['items'])} items, models: {', '.join([*far['models'], *there])}"]
+    if there:
+        lines.append(f"models made on the far machine: {', '.join(there)}")
     for name, target in far["targets"].items():
         lost = target.get("unavailable")
         lines.append(

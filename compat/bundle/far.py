@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from compat.bundle import layout, results, wire
+from compat.bundle import far_models, layout, results
 from compat.conductor import machine, slots
 from compat.conductor.jobs import Kitchen
 from compat.conductor.lock import locked
@@ -101,7 +101,7 @@ def kitchen_of(
 ) -> tuple[Kitchen, dict[str, Unavailable]]:
     """Return everything that the conductor needs, and the targets that cannot be had here."""
     facts = machine.describe_machine()
-    prepared = {name: wire.decode(model, work) for name, model in far["models"].items()}
+    prepared = far_models.models_of(work, far, lambda text: console.print(text, markup=False))
     golden = {
         name: {point: str(path.relative_to(work)) for point, path in model.golden.items()}
         for name, model in prepared.items()

@@ -17,3 +17,7 @@ class ModelError(UserError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type[ModelError], tuple[str, str]]:
+        """Come back whole out of another process."""
+        return type(self), (self.reason, str(self))

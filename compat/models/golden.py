@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compat.models import cores
 from compat.models.errors import ModelError
 from compat.suite import labelled
 from compat.suite.outcome import Outcome
@@ -48,11 +49,7 @@ def _opened(model: Path) -> Callable[[Feed], dict[str, NDArray[np.generic]]]:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    # The default takes every core that the machine reports, also those a cgroup or affinity mask
-    # denies us, which is slower than one thread per core we have.
-    options.intra_op_num_threads = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-    )
+    options.intra_op_num_threads = cores.threads()
     session = onnxruntime.InferenceSession(
         os.fspath(model), options, providers=["CPUExecutionProvider"]
     )

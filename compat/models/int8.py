@@ -15,11 +15,13 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from compat.models import cores
 from compat.models.elemtypes import weight_bearing
 from compat.models.errors import ModelError
 from compat.models.nodelist import denied_nodes
@@ -57,7 +59,7 @@ def quantize(
     )
 
     nodes = _nodes_to_quantize(source, deny, allow)
-    with _quiet(), _scratch(target.parent):
+    with _quiet(), _scratch(target.parent), _bounded():
         quantize_static(
             str(source),
             str(target),
@@ -145,3 +147,22 @@ def _scratch(folder: Path) -> Iterator[None]:
         yield
     finally:
         tempfile.tempdir = before
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Bound the threads of the calibrator's session, for which it takes no options."""
+    import onnxruntime  # noqa: PLC0415  # slow to import
+
+    made = onnxruntime.SessionOptions
+
+    def bounded() -> Any:
+        options = made()
+        options.intra_op_num_threads = cores.threads()
+        return options
+
+    onnxruntime.SessionOptions = bounded
+    try:
+        yield
+    finally:
+        onnxruntime.SessionOptions = made

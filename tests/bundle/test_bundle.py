@@ -97,29 +97,28 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def far(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Far:
-    """A bundle that arrived in two deliveries."""
+def _bundle(home: Path, there: Path, *options: str) -> Far:
+    """Create a bundle and let it arrive in two deliveries."""
     version, python = _far_python()
-    options = (
-        "--quick",
-        "--part-size",
-        "30MB",
-        "--python-version",
-        version,
-        "--precisions",
-        "fp32",
+    code, text = _command(
+        home,
+        *("bundle", "create", "--quick", "--to", there.name, "--work", "work"),
+        *("--part-size", "30MB", "--python-version", version, *options),
     )
-    code, text = _command(home, "bundle", "create", "--to", "bundle", "--work", "work", *options)
     assert code == 0, text
-    there = tmp_path_factory.mktemp("weit weg")
-    parts = sorted((home / "bundle").glob("bundle.part*"))
-    for number, part in enumerate(parts):
+    made = home / there.name
+    for number, part in enumerate(sorted(made.glob("bundle.part*"))):
         (there / str(number % 2)).mkdir(exist_ok=True)
         shutil.move(part, there / str(number % 2))
     for name in ("run.py", "manifest.json"):
-        shutil.copy(home / "bundle" / name, there)
+        shutil.copy(made / name, there)
     return Far(there, python)
+
+
+@pytest.fixture(scope="module")
+def far(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Far:
+    """A machine where a bundle with its models arrived."""
+    return _bundle(home, tmp_path_factory.mktemp("weit weg"), "--precisions", "fp32")
 
 
 def test_a_bundle_is_killed_goes_on_and_comes_home(far: Far, home: Path) -> None:
@@ -156,6 +155,45 @@ def test_a_bundle_is_killed_goes_on_and_comes_home(far: Far, home: Path) -> None
         r for r in map(json.loads, records) if (r["check"], r["status"]) == ("accuracy", "ok")
     ]
     assert all(record["numbers"]["golden_cosine"] > 0.99 for record in accuracy)
+
+
+def test_a_bundle_without_models_makes_them_there(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Interrupted in between; what comes out is what would have been packed here."""
+    chosen = ("--targets", "ort-1.31", "--precisions", "fp16")
+    far = _bundle(home, tmp_path_factory.mktemp("bare"), "--make-models", *chosen)
+    members = json.loads((far.home / "manifest.json").read_text())["members"]
+    assert not [m["name"] for m in members if m["name"].startswith(("models/", "golden/"))]
+
+    with far.start("--phase", "build") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "writing the fp32 ONNX" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        text = process.communicate(timeout=30)[0]
+    assert process.returncode == 130, text
+    assert "Traceback" not in text
+    code, text = far.run("--phase", "build")
+    assert code == 0, text
+    assert "prepared 1 of 1 models anew" in text
+    code, text = far.run("--results", str(home / "made.tar.gz"))
+    assert code == 0, text
+    assert "prepared 0 of 1 models anew" in text
+
+    config = home / "compat.toml"
+    options = ("--quick", "--work", "here", "--out", "here-out")
+    code, text = _command(home, "run", "--config", str(config), *options, *chosen)
+    assert code in (0, 4), text
+    for kind in ("models/*/*.onnx", "golden/*/golden-*.npz"):
+        there = {p.name: p.read_bytes() for p in (far.home / "work").glob(kind)}
+        here = {p.name: p.read_bytes() for p in (home / "here").glob(kind)}
+        assert there
+        assert there == here
+    code, text = _command(home, "merge", "made.tar.gz", "here-out", "--out", "together")
+    assert code in (0, 4), text
+    assert "another model" not in text
 
 
 @pytest.mark.skipif(_far_python()[0] == HERE, reason="needs a Python that is not the system's own")
