@@ -22,18 +22,19 @@ FIRST_STRONG = 10
 FIRST_STRONG_ONLY = 11
 
 # Flavours that hold a builder; lean and dispatch only run what others built.
-BUILDERS = ("tensorrt", "tensorrt_rtx", "onnxruntime")
+BUILDERS = ("tensorrt", "tensorrt_rtx", "onnxruntime", "pytorch")
 # Which runtimes may be asked to load a builder's engines.
 FAMILIES = {
     "tensorrt": ("tensorrt", "tensorrt_lean", "tensorrt_dispatch"),
     "tensorrt_rtx": ("tensorrt_rtx",),
     "onnxruntime": ("onnxruntime",),
+    "pytorch": ("pytorch",),
 }
 # Whose engine is one file that is damaged on purpose, in ways that say something of any format.
 DAMAGED = ("tensorrt", "tensorrt_rtx", "onnxruntime")
 # The last one may load and run, and ruin its process for whatever comes behind it.
 DAMAGES = ("truncated", "foreign", "flipped-header", "flipped-weight")
-# Building twice says something of a TensorRT builder; ONNX Runtime is the baseline.
+# Building twice says something of a TensorRT builder; the others are baselines.
 REBUILDERS = ("tensorrt", "tensorrt_rtx")
 
 
@@ -231,7 +232,7 @@ def _items(config: Config) -> Iterator[Item]:
                 continue
             for precision in _precisions(config, settings, target):
                 for typing in typings(target, precision):
-                    for variant in target.variants or config.variants:
+                    for variant in config.variants_of(target):
                         cell = Item(
                             "build", "build", model, precision, typing, variant, builder, builder
                         )
@@ -247,12 +248,14 @@ def _damaged(config: Config, builder: str) -> Iterator[Item]:
     to the runtime whole, without the permission to run the host code that it carries.
     """
     target = config.targets[builder]
-    if target.flavour not in DAMAGED:
+    if target.flavour not in DAMAGED or not target.cross:
         return
     for model, settings in config.models.items():
+        if target.models is not None and model not in target.models:
+            continue
         for precision in _precisions(config, settings, target)[:1]:
             typing = typings(target, precision)[0]
-            variants = target.variants or config.variants
+            variants = config.variants_of(target)
             first = "plain" if "plain" in variants else variants[0]
             cell = Item("damaged", "check", model, precision, typing, first, builder, builder)
             if target.flavour == "tensorrt" and "vc" in variants:
@@ -276,12 +279,15 @@ def typings(target: TargetConfig, precision: str) -> tuple[str, ...]:
     return ("weak", "strong") if major >= FIRST_STRONG else ("weak",)
 
 
-def onnx_precision(precision: str, typing: str) -> str:
+def onnx_precision(target: TargetConfig, precision: str, typing: str) -> str:
     """Return which typed ONNX a build starts from.
 
     With weak typing the builder chooses the types, so it gets the fp32 graph; Q/DQ graphs carry
-    their scales in either typing. TF32 is a flag, never a type of the graph.
+    their scales in either typing. TF32 is a flag, never a type of the graph. PyTorch takes the fp32
+    weights and converts its own module, as its users do.
     """
+    if target.flavour == "pytorch":
+        return "fp32"
     if precision in ("int8", "fp8"):
         return precision
     return precision if typing == "strong" and precision != "tf32" else "fp32"
@@ -310,6 +316,8 @@ def _items_of_engine(config: Config, build: Item) -> Iterator[Item]:
         yield replace(build, check="rebuild")
     for runtime, other in config.targets.items():
         if other.flavour not in FAMILIES[target.flavour]:
+            continue
+        if runtime != build.builder and not (target.cross and other.cross):
             continue
         expected = expect(
             target.flavour,

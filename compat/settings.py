@@ -76,7 +76,7 @@ def _spec(name: str, model: ModelConfig, config: Config, folder: Path, quick: bo
 def _onnx_precisions(config: Config, model: ModelConfig) -> tuple[str, ...]:
     """Return the typed graphs that any target of the matrix builds from."""
     needed = {
-        onnx_precision(precision, typing)
+        onnx_precision(target, precision, typing)
         for precision in model.precisions or config.precisions
         for target in config.targets.values()
         for typing in typings(target, precision)
@@ -105,7 +105,7 @@ def _labels_limit(limit: int | None, quick: bool) -> int | None:
 def target_spec(name: str, target: TargetConfig, folder: Path, *, offline: bool) -> TargetSpec:
     """Return what to provide for a target; its paths are relative to the configuration's folder."""
     python = target.python
-    if target.provider == "local" and python is not None:
+    if target.provider == "local" and python is not None and "/" in python:
         python = str(folder / Path(python).expanduser())
     return TargetSpec(
         name=name,

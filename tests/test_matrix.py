@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from compat.config import Config, TargetConfig
-from compat.matrix import Plan, Selection, SelectionError, plan, typings
+from compat.matrix import Plan, Selection, SelectionError, onnx_precision, plan, typings
 
 TOML = """
 [targets."rtx-1.6"]
@@ -208,6 +208,62 @@ def test_a_target_builds_the_models_of_its_own_list() -> None:
 
     built = {(i.builder, i.model) for i in planned.items if i.check == "build"}
     assert built == {("all", "a"), ("all", "b"), ("one", "b")}
+
+
+def test_a_target_that_is_not_crossed_keeps_to_itself() -> None:
+    """It asks what a setting of the build does; who loads whom is asked of its twin."""
+    release = {"flavour": "tensorrt", "version": "8.6.0"}
+    config = Config.model_validate(
+        {
+            "targets": {
+                "plain": release,
+                "small": {**release, "build": {"workspace": "64MiB"}, "cross": False},
+                "lean": {"flavour": "tensorrt_lean", "version": "8.6.0"},
+            },
+            "models": {"net": {"source": "builtin:resnet50", "axes": {"batch": [1, 8, 16]}}},
+            "precisions": ["fp16"],
+        }
+    )
+    source = {"path": "compat.toml", "sha256": "0"}
+
+    planned = plan(config, source=source, quick=False, selection=Selection())
+
+    loads = {(i.builder, i.runtime) for i in planned.items if i.check == "load"}
+    assert loads == {("plain", "plain"), ("plain", "lean"), ("small", "small")}
+    assert {i.builder for i in planned.items if i.check == "damaged"} == {"plain"}
+
+
+def test_pytorch_is_a_baseline_of_its_own() -> None:
+    """One build from fp32 weights per precision and variant, tried in itself, never upgraded."""
+    local = {"flavour": "pytorch", "version": "2.11.0", "provider": "local"}
+    config = Config.model_validate(
+        {
+            "targets": {
+                "rtx": {"flavour": "tensorrt_rtx", "version": "1.7.1.116"},
+                "eager": local,
+                "both": {**local, "variants": ["plain", "compiled"]},
+            },
+            "models": {"net": {"source": "builtin:resnet50", "axes": {"batch": [1, 8, 16]}}},
+            "precisions": ["fp16"],
+            "variants": ["plain", "hc-same-cc"],
+        }
+    )
+    source = {"path": "compat.toml", "sha256": "0"}
+
+    planned = plan(config, source=source, quick=False, selection=Selection())
+
+    assert {i.id for i in planned.items if i.check == "build" and i.builder != "rtx"} == {
+        "build/net/fp16-strong/plain/eager/eager",
+        "build/net/fp16-strong/plain/both/both",
+        "build/net/fp16-strong/compiled/both/both",
+    }
+    assert {i.builder for i in planned.items if i.check == "rebuild"} == {"rtx"}
+    own = next(i for i in planned.items if (i.check, i.runtime) == ("load", "eager"))
+    assert own.expectation is not None
+    assert own.expectation["rule"] == "pytorch-same-version"
+    assert planned.upgrades == ()
+    assert onnx_precision(config.targets["eager"], "fp16", "strong") == "fp32"
+    assert onnx_precision(config.targets["rtx"], "fp16", "strong") == "fp16"
 
 
 def test_full_engines_are_loaded_in_lean_and_dispatch_runtimes_too() -> None:

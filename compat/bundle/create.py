@@ -171,9 +171,12 @@ def _targets(packing: _Packing, config: Config, planned: Plan) -> None:
 
 
 def _target(packing: _Packing, spec: TargetSpec) -> dict[str, Any]:
-    if spec.provider != "wheel":
-        message = f"A bundle carries targets of provider wheel; this one is {spec.provider}."
+    if spec.provider == "container":
+        message = "A bundle carries no containers."
         return {"unavailable": {"reason": "provider-not-ready", "message": message}}
+    if spec.provider == "local":  # the far machine's own interpreter, with what it holds
+        _suite(packing, spec, packing.request.python)
+        return {"python": packing.request.python, "local": True}
     way = wheel.way(packing.uv(spec), packing.releases)
     if isinstance(way, Unavailable):
         return {"unavailable": {"reason": way.reason, "message": way.message}}
@@ -183,9 +186,7 @@ def _target(packing: _Packing, spec: TargetSpec) -> dict[str, Any]:
         names = packing.fetch(spec, recipe, python)
     except BundleError as error:
         return {"unavailable": {"reason": "install-failed", "message": str(error)}}
-    if python not in packing.deps:
-        suite = packing.releases.suite_recipe(python)
-        packing.deps[python] = packing.fetch(spec, suite, python)
+    _suite(packing, spec, python)
     return {
         "python": python,
         "wheels": names,
@@ -193,6 +194,13 @@ def _target(packing: _Packing, spec: TargetSpec) -> dict[str, Any]:
         "env": wheel.variables(Path(layout.PLACE), python, way.release),
         "beside": dict(way.release.beside),
     }
+
+
+def _suite(packing: _Packing, spec: TargetSpec, python: str) -> None:
+    """Fetch the suite's own packages for a Python, once."""
+    if python not in packing.deps:
+        recipe = packing.releases.suite_recipe(python)
+        packing.deps[python] = packing.fetch(spec, recipe, python)
 
 
 def _check_patterns(packing: _Packing) -> None:
@@ -224,7 +232,7 @@ def _host(packing: _Packing) -> dict[str, Any]:
 def _interpreters(packing: _Packing) -> None:
     """Pack the interpreters asked for, and those that the far machine's own cannot stand in for."""
     asked = {".".join(one.split(".")[:2]): one for one in packing.request.interpreters}
-    used = {str(one["python"]) for one in packing.targets.values() if "python" in one}
+    used = {str(one["python"]) for one in packing.targets.values() if "wheels" in one}
     for minor in sorted({*asked, *used} - ({packing.request.python} - set(asked))):
         spec = TargetSpec(f"python-{minor}", "python", minor, "wheel", "other")
         packing.say(f"packing Python {asked.get(minor, minor)}")
@@ -304,7 +312,9 @@ def _summary(far: Mapping[str, Any]) -> list[str]:
     for name, target in far["targets"].items():
         lost = target.get("unavailable")
         lines.append(
-            f"target {name}: " + (lost["message"] if lost else f"Python {target['python']}")
+            f"target {name}: "
+            + (lost["message"] if lost else f"Python {target['python']}")
+            + (" as found on the far machine" if "local" in target else "")
         )
     brought = [one["version"] for one in far["interpreters"].values()]
     lines.append(f"interpreters brought along: {', '.join(brought) or 'none'}")

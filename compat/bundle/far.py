@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from compat.config import Config
 from compat.errors import UserError
 from compat.matrix import PHASES, Item, Plan
 from compat.records import RecordStore, is_broken
-from compat.targets import Environment, TargetSpec, Unavailable, probe
+from compat.targets import Environment, TargetSpec, Unavailable, catalogue, local, probe
 from compat.targets.uv import Uv
 
 _PROBE_LIMIT_S = 300.0
@@ -135,14 +136,18 @@ def _provide(
 ) -> Environment | Unavailable:
     """Return a target's environment, after asking it what it really is."""
     target, brought = config.targets[name], far["targets"][name]
-    spec = TargetSpec(name, target.flavour, target.version, target.provider, target.role)
+    spec = TargetSpec(
+        name, target.flavour, target.version, target.provider, target.role, target.python
+    )
     if (lost := brought.get("unavailable")) is not None:
         return Unavailable(spec, lost["reason"], lost["message"], None)
+    if "local" in brought:
+        return _local(work, spec, brought["python"], console)
     folder = layout.env_folder(str(work), name)
     python = Path(folder, "bin", "python")
     env = _variables(brought, folder, layout.base(str(work), far, brought["python"]).libraries)
-    log = work / "logs" / f"target-{name}.log"
-    uv = Uv(spec, Path("uv"), log, time.monotonic() + _PROBE_LIMIT_S, console.print)
+    uv = _uv(work, spec, console)
+    log = uv.log
     answer = probe.ask(uv, python, brought["module"], env)
     if isinstance(answer, str):
         return Unavailable(spec, "install-failed", answer, log)
@@ -154,6 +159,35 @@ def _provide(
         return Unavailable(spec, "version-differs", message, log)
     deps = Path(layout.deps_folder(str(work), brought["python"]))
     return Environment(spec, python, deps, env, answer.fingerprint, cached=True)
+
+
+def _local(work: Path, spec: TargetSpec, minor: str, console: Console) -> Environment | Unavailable:
+    """Return the far machine's own interpreter: the one named, else the one that runs run.py.
+
+    It gets the variables that run.py was started with, or it might not find its own packages.
+    """
+    started = json.loads(os.environ[layout.STARTED])
+    python = local.interpreter(spec.python, started["python"])
+    uv = _uv(work, spec, console)
+    answer = local.ask(uv, python, catalogue(), started["env"])
+    if isinstance(answer, Unavailable):
+        return answer
+    if answer.minor != minor:
+        message = (
+            f"{python} is Python {answer.minor}, and this bundle has the suite's packages for "
+            f"{minor}; name another interpreter in the target's python, or create the bundle "
+            f"with --python-version {answer.minor}"
+        )
+        return Unavailable(spec, "interpreter-missing", message, uv.log)
+    deps = Path(layout.deps_folder(str(work), minor))
+    env = started["env"]
+    return Environment(spec, python.absolute(), deps, env, answer.fingerprint, cached=True)
+
+
+def _uv(work: Path, spec: TargetSpec, console: Console) -> Uv:
+    """Return what runs and logs the questions to an interpreter; there is no uv here."""
+    log = work / "logs" / f"target-{spec.name}.log"
+    return Uv(spec, Path("uv"), log, time.monotonic() + _PROBE_LIMIT_S, console.print)
 
 
 def _variables(brought: Mapping[str, Any], folder: str, libraries: Sequence[str]) -> dict[str, str]:

@@ -18,6 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 STAMP = "bundle-stamp.json"
+#: Names the variable that tells the conductor how run.py itself was started, as JSON.
+STARTED = "TRT_COMPAT_STARTED"
+_OWN = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "LD_LIBRARY_PATH")
 #: Stands in the written variables for the environment's own folder.
 PLACE = "/@environment@"
 
@@ -53,10 +56,20 @@ def lay_out(work: str, say: Say) -> Tuple[List[str], Dict[str, str]]:
     _environment(host, far["host"], bases, digests, unpacked, say)
     env = {**os.environ, "PYTHONPATH": os.path.join(work, "source"), "PYTHONNOUSERSITE": "1"}
     env.pop("PYTHONHOME", None)
+    env[STARTED] = json.dumps(started())
     libraries = search_path(bases[far["host"]["python"]].libraries)
     if libraries:
         env["LD_LIBRARY_PATH"] = libraries
     return [os.path.join(host, "bin", "python"), "-m", "compat.bundle.far"], env
+
+
+def started() -> Dict[str, Any]:
+    """Return this interpreter and its variables as the machine has them, for local targets.
+
+    An empty variable is to Python and to the dynamic linker as good as none.
+    """
+    own = {name: os.environ.get(name, "") for name in _OWN}
+    return {"python": sys.executable, "env": own}
 
 
 def read(work: str) -> Dict[str, Any]:

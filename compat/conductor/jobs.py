@@ -48,8 +48,8 @@ class Kitchen:
 
         A user's own ONNX has the one opset it was exported with, whatever the target would like.
         """
-        wanted = onnx_precision(item.precision, item.typing)
-        opset = onnx_opset(self.config.targets[item.builder])
+        target = self.config.targets[item.builder]
+        wanted, opset = onnx_precision(target, item.precision, item.typing), onnx_opset(target)
         fitting = [t for t in self.models[item.model].typed if t.precision == wanted]
         return next((typed for typed in fitting if typed.opset == opset), fitting[0])
 

@@ -15,19 +15,35 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
-Flavour = Literal["tensorrt", "tensorrt_lean", "tensorrt_dispatch", "tensorrt_rtx", "onnxruntime"]
+Flavour = Literal[
+    "tensorrt", "tensorrt_lean", "tensorrt_dispatch", "tensorrt_rtx", "onnxruntime", "pytorch"
+]
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "int8", "int8-calibrated", "fp8"]
-Variant = Literal["plain", "vc", "vc-lean-excluded", "hc-ampere-plus", "hc-same-cc", "stripped"]
+Provider = Literal["wheel", "container", "local"]
+Role = Literal["current", "candidate", "other"]
+Variant = Literal[
+    "plain", "vc", "vc-lean-excluded", "hc-ampere-plus", "hc-same-cc", "stripped", "compiled"
+]
 Decision = Literal["stop", "allow"]
 Point = Literal["min", "opt", "max"]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 _VERSION = re.compile(r"^\d+(\.\d+){1,3}(\.post\d+)?$")
-_PARTS = {"tensorrt_rtx": 4, "tensorrt": 4, "tensorrt_lean": 4, "tensorrt_dispatch": 4}
+_PARTS = {
+    "tensorrt_rtx": 4,
+    "tensorrt": 4,
+    "tensorrt_lean": 4,
+    "tensorrt_dispatch": 4,
+    "pytorch": 3,
+}
 _TOLD_HOW_TO_BUILD = ("tensorrt", "tensorrt_rtx")
+# PyTorch runs a module as it stands (eager), or through torch.compile.
+_PYTORCH_VARIANTS = ("plain", "compiled")
 # TensorRT 8.6.0's wheel states three parts; every later release and RTX states four.
 _THREE_PART_RELEASES = ("8.6.0", "8.6.1")
 
@@ -96,8 +112,8 @@ class TargetConfig(_Table):
 
     flavour: Flavour
     version: Version
-    provider: Literal["wheel", "container", "local"] = "wheel"
-    role: Literal["current", "candidate", "other"] = "other"
+    provider: Provider = Field(default="wheel", validate_default=True)
+    role: Role = "other"
     python: str | None = None
     cuda: Literal["12", "13"] | None = None
     index: str | None = None
@@ -105,6 +121,7 @@ class TargetConfig(_Table):
     models: list[str] | None = None
     precisions: list[Precision] | None = None
     variants: list[Variant] | None = None
+    cross: bool = True
     build: TargetBuildConfig = TargetBuildConfig()
 
     @model_validator(mode="after")
@@ -112,6 +129,36 @@ class TargetConfig(_Table):
         if self.build != TargetBuildConfig() and self.flavour not in _TOLD_HOW_TO_BUILD:
             raise ValueError(f"{self.flavour} takes none of the settings under 'build'")
         return self
+
+    @field_validator("provider")
+    @classmethod
+    def _can_provide(cls, value: Provider, info: ValidationInfo) -> Provider:
+        if value == "wheel" and info.data.get("flavour") == "pytorch":
+            raise ValueError(
+                "PyTorch is not made from wheels, which bring gigabytes of CUDA libraries; write "
+                'provider = "local" and, as python, an interpreter that has PyTorch'
+            )
+        return value
+
+    @field_validator("role")
+    @classmethod
+    def _takes_part(cls, value: Role, info: ValidationInfo) -> Role:
+        if value != "other" and info.data.get("flavour") == "pytorch":
+            raise ValueError("PyTorch is a baseline and takes no part in an upgrade; leave it out")
+        return value
+
+    @field_validator("variants")
+    @classmethod
+    def _has_variants(
+        cls, value: list[Variant] | None, info: ValidationInfo
+    ) -> list[Variant] | None:
+        flavour = info.data.get("flavour")
+        for variant in value or ():
+            if flavour == "pytorch" and variant not in _PYTORCH_VARIANTS:
+                raise ValueError(f"pytorch has plain (eager) and compiled, not {variant!r}")
+            if flavour is not None and flavour != "pytorch" and variant == "compiled":
+                raise ValueError(f"'compiled' is torch.compile; {flavour} has no such variant")
+        return value
 
     @model_validator(mode="after")
     def _all_parts(self) -> TargetConfig:
@@ -229,3 +276,16 @@ class Config(_Table):
     def build_of(self, target: str) -> BuildConfig:
         """Return what a target's builder is told: its own settings over the common ones."""
         return self.targets[target].build.over(self.build)
+
+    @field_validator("variants")
+    @classmethod
+    def _are_builds(cls, value: list[Variant]) -> list[Variant]:
+        if "compiled" in value:
+            raise ValueError("'compiled' is of pytorch alone; write it into the target's variants")
+        return value
+
+    def variants_of(self, target: TargetConfig) -> list[Variant]:
+        """Return a target's variants: its own, else the matrix's; those are TensorRT's builds."""
+        if target.variants is not None:
+            return target.variants
+        return ["plain"] if target.flavour == "pytorch" else self.variants

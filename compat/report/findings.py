@@ -42,6 +42,11 @@ REMEDIES = {
     "no-engine": "Look at the build of the engine first.",
     "suite-did-not-run": "The target's environment is broken, not an engine; the log named there "
     "holds what it said.",
+    "no-importer": "Nothing to do: PyTorch has only the built-in models, as a baseline for them.",
+    "onnx-package-missing": "Install it where PyTorch is: pip install onnx.",
+    "torchvision-package-missing": "Install it where PyTorch is: pip install torchvision.",
+    "transformers-package-missing": "Install it where PyTorch is: pip install transformers.",
+    "compiler-missing": "Install a C++ compiler and Python's headers where PyTorch is.",
     "timeout": "If it only needs longer, raise its limit under [timeouts] in compat.toml.",
     "signal-SIGKILL": "Give it more memory, or run fewer other programs beside it.",
 }

@@ -20,6 +20,7 @@ FAMILIES: Final = {
     "tensorrt_dispatch": "TensorRT",
     "tensorrt_rtx": "TensorRT-RTX",
     "onnxruntime": "ONNX Runtime",
+    "pytorch": "PyTorch",
 }
 _RULES: Final = {"must-load": "rule: loads", "must-refuse": "rule: refuses"}
 

@@ -113,7 +113,9 @@ def _latency_row(row: Row, band: float, linked: set[str], device: bool) -> Table
         numbers += (figures.megabytes(row.number("latency_device_bytes")),)
     ratio, low, high = row.number("ratio"), row.number("ratio_low"), row.number("ratio_high")
     if ratio is None or low is None or high is None:
-        return _row(row, numbers, linked, Markup("<td>current</td>"))
+        is_current = (row.text("builder_role"), row.text("runtime_role")) == ("current", "current")
+        word = "current" if is_current else figures.DASH  # a baseline is compared with nothing
+        return _row(row, numbers, linked, Markup("<td>{}</td>").format(word))
     style = figures.mark(_state(row)).style
     drawing = interval.draw(ratio, low, high, band, style)
     return _row(row, numbers, linked, Markup("<td>{}</td>").format(drawing))

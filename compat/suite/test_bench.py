@@ -18,6 +18,11 @@ from .sampling import Sampler
 
 Observe = Callable[[Callable[[], None]], None]
 
+_ENQUEUES = 20
+# Above this share of the GPU's time a run is as slow as the host enqueues it: the warning of
+# trtexec (kENQUEUE_BOUND_REPORTING_THRESHOLD, samples/common/sampleReporting.cpp).
+_ENQUEUE_BOUND = 0.8
+
 
 class _Clock:
     """The clock of the engine being measured; pytest-benchmark takes its timer from a marker."""
@@ -50,6 +55,18 @@ def _samples_wanted(
     each = (time.perf_counter() - start) / runs
     wanted = int(settings["seconds"] / max(each, 1e-9))
     return int(max(settings["min_samples"], min(settings["max_samples"], wanted)))
+
+
+def _enqueue_seconds(run: Callable[[], Any], clock: Callable[[], float]) -> float:
+    """Return the median host time of enqueuing one run, the GPU busy as in a sample."""
+    seconds = []
+    for _ in range(_ENQUEUES):
+        clock()
+        start = time.perf_counter()
+        run()
+        seconds.append(time.perf_counter() - start)
+        clock()
+    return float(np.median(seconds))
 
 
 def _describe(samples: np.ndarray, batch: int) -> Dict[str, float]:
@@ -105,6 +122,11 @@ def test_latency(
         recorder.numbers.update(engine.numbers())
         recorder.numbers.update(beside.numbers())
         recorder.facts.update(engine.facts(), clock=adapter.clock, **beside.facts())
+        if adapter.clock == "cuda-event":
+            enqueue = _enqueue_seconds(run, CLOCK.timer)
+            recorder.numbers["enqueue_s"] = enqueue
+            bound = enqueue > _ENQUEUE_BOUND * float(np.median(samples))
+            recorder.facts["enqueue_bound"] = bound
         target = job.path(item["samples"])
         with open(target + ".part", "wb") as stream:
             np.save(stream, samples)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from compat.targets import deps, probe
@@ -14,8 +16,32 @@ from compat.targets.uv import Uv
 
 def provide(uv: Uv, work: Path, catalogue: Catalogue) -> Environment | Unavailable:
     """Return the environment around an interpreter, after asking it for its version."""
+    python = interpreter(uv.target.python, sys.executable)
+    answer = ask(uv, python, catalogue, {})
+    if isinstance(answer, Unavailable):
+        return answer
+    laid = deps.folder(uv, work, catalogue, python, answer.minor)
+    if isinstance(laid, Unavailable):
+        return laid
+    # Absolute, but not resolved: the link in a virtual environment is what makes it one.
+    return Environment(
+        uv.target, python.absolute(), laid.absolute(), {}, answer.fingerprint, cached=True
+    )
+
+
+def interpreter(named: str | None, own: str) -> Path:
+    """Return the interpreter that a target names by path or by its name on PATH; else `own`."""
+    if named is None:
+        return Path(own)
+    found = shutil.which(named) if "/" not in named else None
+    return Path(found or named).expanduser()
+
+
+def ask(
+    uv: Uv, python: Path, catalogue: Catalogue, variables: Mapping[str, str]
+) -> probe.Answer | Unavailable:
+    """Ask an interpreter for the runtime of uv's target, which must be of the target's version."""
     target = uv.target
-    python = Path(target.python or sys.executable)
     release = catalogue.find(target.flavour, target.version)
     if release is None:
         message = f"{target.flavour} is not a flavour of the catalogue."
@@ -25,31 +51,28 @@ def provide(uv: Uv, work: Path, catalogue: Catalogue) -> Environment | Unavailab
             f"{python} does not exist. Give the path of an interpreter in the target's python."
         )
         return unavailable(uv, "interpreter-missing", message)
-    answer = _ask(uv, python, _modules(target.flavour, release.module))
-    if isinstance(answer, Unavailable):
+    answer = _ask(uv, python, _modules(target.flavour, release.module), variables)
+    if isinstance(answer, Unavailable) or answer.version == target.version:
         return answer
-    if answer.version != target.version:
-        message = (
-            f"{python} has {target.flavour} {answer.version}, and the target says "
-            f"{target.version}. Correct the version, or name another interpreter in the "
-            "target's python."
-        )
-        return unavailable(uv, "version-differs", message)
-    laid = deps.folder(uv, work, catalogue, python, answer.minor)
-    if isinstance(laid, Unavailable):
-        return laid
-    # Absolute, but not resolved: the link in a virtual environment is what makes it one.
-    return Environment(target, python.absolute(), laid.absolute(), {}, answer.fingerprint, True)
+    message = (
+        f"{python} has {target.flavour} {answer.version}, and the target says "
+        f"{target.version}. Correct the version, or name another interpreter in the "
+        "target's python."
+    )
+    return unavailable(uv, "version-differs", message)
 
 
 def _modules(flavour: str, module: str) -> tuple[str, ...]:
     """Return the import names to try: other ways of installing bring the facade module."""
-    return (module,) if module == flavour else (module, flavour)
+    facade = flavour.startswith("tensorrt") and module != flavour
+    return (module, flavour) if facade else (module,)
 
 
-def _ask(uv: Uv, python: Path, modules: tuple[str, ...]) -> probe.Answer | Unavailable:
+def _ask(
+    uv: Uv, python: Path, modules: tuple[str, ...], variables: Mapping[str, str]
+) -> probe.Answer | Unavailable:
     for module in modules:
-        answer = probe.ask(uv, python, module, {})
+        answer = probe.ask(uv, python, module, variables)
         if isinstance(answer, str):
             return unavailable(uv, "interpreter-missing", f"{answer}.")
         if answer.error is None:

@@ -36,7 +36,10 @@ _LIMIT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an interpreter said of itself. missing: it has no such module at all."""
+    """What an interpreter said of itself. missing: it has no such module at all.
+
+    version: without its local part, such as the "+cu130" of PyTorch; the fingerprint has it.
+    """
 
     version: str | None
     python: str
@@ -68,7 +71,7 @@ def ask(uv: Uv, python: Path, module: str, variables: Mapping[str, str]) -> Answ
     facts = json.loads(lines[-1].removeprefix(_MARK))
     identity = [facts["distributions"], facts["python"], facts["implementation"], facts["platform"]]
     return Answer(
-        version=facts["version"],
+        version=facts["version"] and facts["version"].partition("+")[0],
         python=facts["python"],
         fingerprint=stamp.digest(identity),
         error=facts["error"],

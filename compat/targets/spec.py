@@ -39,7 +39,8 @@ class TargetSpec:
     """One pinned runtime as the configuration asks for it.
 
     python: for a wheel target a version such as "3.11" (None: the best one found that the release
-    supports); for a local target the path of an interpreter (None: the one that runs this code).
+    supports); for a local target an interpreter's path, or its name on PATH (None: the one that
+    runs this code).
     cuda: None is the catalogue's default. offline: wheels come from find_links and uv's cache only.
     """
 

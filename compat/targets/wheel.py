@@ -54,8 +54,8 @@ def way(uv: Uv, catalogue: Catalogue) -> Way | Unavailable:
     what = f"{target.flavour} {target.version}"
     near = ", ".join(catalogue.nearest(target.flavour, target.version))
     release = catalogue.find(target.flavour, target.version)
-    if release is None:
-        message = f"{what} is not in the catalogue. Nearest known: {near or 'none'}."
+    if release is None or not release.pins:
+        message = f"{what} is not in the catalogue of wheels. Nearest known: {near or 'none'}."
         return unavailable(uv, "version-not-found", message)
     cuda: str = target.cuda or next(iter(release.pins))
     if cuda not in release.pins:

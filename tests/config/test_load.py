@@ -127,7 +127,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         ("version", '"latest"', "a pinned version is numbers and dots"),
         ("role", '"curent"', "did you mean 'current'?"),
         ("provider", '"docker"', "not 'docker'"),
-        ("zzz", '"red"', "unknown key; known keys: build, cuda, find-links, flavour"),
+        ("zzz", '"red"', "unknown key; known keys: build, cross, cuda, find-links"),
     ],
 )
 def test_a_wrong_target_key_is_named(tmp_path: Path, key: str, value: str, said: str) -> None:
@@ -139,6 +139,45 @@ def test_a_wrong_target_key_is_named(tmp_path: Path, key: str, value: str, said:
 
     assert f"targets.t.{key}" in text or "targets.t" in text
     assert said in text
+
+
+TORCH = {"flavour": '"pytorch"', "version": '"2.11.0"', "provider": '"local"'}
+
+
+@pytest.mark.parametrize(
+    ("changed", "where", "said"),
+    [
+        ({"provider": '"wheel"'}, "targets.t.provider", 'write provider = "local"'),
+        ({"provider": ""}, "targets.t.provider", 'write provider = "local"'),
+        ({"version": '"2.11"'}, "targets.t", "versions have 3 parts"),
+        ({"version": '"2.11.0+cu130"'}, "targets.t.version", "numbers and dots"),
+        ({"role": '"current"'}, "targets.t.role", "takes no part in an upgrade"),
+        ({"variants": '["vc"]'}, "targets.t.variants", "plain (eager) and compiled, not 'vc'"),
+        (
+            {"flavour": '"tensorrt_rtx"', "version": '"1.7.1.116"', "variants": '["compiled"]'},
+            "targets.t.variants",
+            "'compiled' is torch.compile; tensorrt_rtx has no such variant",
+        ),
+    ],
+)
+def test_what_a_baseline_cannot_be_is_told(
+    tmp_path: Path, changed: dict[str, str], where: str, said: str
+) -> None:
+    """PyTorch is taken as found, has two variants of its own, and no role."""
+    table = {key: value for key, value in {**TORCH, **changed}.items() if value}
+    lines = "\n".join(f"{name} = {given}" for name, given in table.items())
+
+    text = _problems(tmp_path, f'[targets.t]\n{lines}\n[models.m]\nsource = "builtin:resnet50"\n')
+
+    assert f"{where}: " in text
+    assert said in text
+
+
+def test_compiled_is_no_variant_of_the_whole_matrix(tmp_path: Path) -> None:
+    """Every TensorRT target would be asked for it."""
+    text = _problems(tmp_path, 'variants = ["plain", "compiled"]\n' + GOOD)
+
+    assert "variants: 'compiled' is of pytorch alone" in text
 
 
 def test_two_current_targets_of_a_flavour_are_refused(tmp_path: Path) -> None:

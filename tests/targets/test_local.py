@@ -48,6 +48,30 @@ class TestLocal:
         assert refusal.reason == "version-not-found"
         assert "no module onnxruntime" in refusal.message
 
+    def test_a_name_on_path_will_do(
+        self, bench: Bench, python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As a configuration names it that is for another machine."""
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "mypython").symlink_to(python)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+        venv = Path(python).parents[1] / "pyvenv.cfg"
+        (tmp_path / "pyvenv.cfg").write_text(venv.read_text())
+        (tmp_path / "lib").symlink_to(Path(python).parents[1] / "lib")
+
+        environment = bench.ready(name="mine", provider="local", python="mypython")
+
+        assert environment.python == tmp_path / "bin" / "mypython"
+
+    def test_a_local_part_is_no_part_of_the_version(self, bench: Bench) -> None:
+        """PyTorch says 2.11.0+cu130: the build of a release, which the fingerprint holds."""
+        bench.runtime("1.3.0", says="1.3.0+cu130")
+        python = str(bench.ready("1.3.0", name="made").python)
+
+        environment = bench.ready("1.3.0", name="mine", provider="local", python=python)
+
+        assert environment.target.version == "1.3.0"
+
     def test_no_such_interpreter(self, bench: Bench) -> None:
         """A path without a file is named."""
         refusal = bench.refused(name="mine", provider="local", python="/nowhere/python")

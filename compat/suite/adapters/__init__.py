@@ -16,6 +16,10 @@ def open_adapter(flavour: str) -> Adapter:
         from .ort import OnnxRuntimeAdapter
 
         return OnnxRuntimeAdapter()
+    if flavour == "pytorch":
+        from .torch_module import PyTorchAdapter
+
+        return PyTorchAdapter()
     if flavour.startswith("tensorrt"):
         from .tensorrt import TensorRtAdapter
 
