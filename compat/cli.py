@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "run", "run", "run the matrix, write the report, gate on it", _running)
     _add(commands, "report", "report", "write the report of an output folder anew", _output)
     _add(commands, "gate", "gate", "judge an output folder and exit with the code", _output)
+    _targets(commands)
     _models(commands)
     _bundle(commands)
     merged = "make one report of several runs and gate on it; run nothing"
@@ -85,10 +86,11 @@ def _add(
     call: str,
     help_: str,
     *options: Callable[[argparse.ArgumentParser], None],
+    epilog: str = EPILOG,
 ) -> None:
     """Add a command; `call` is the name of its function in ``compat.commands``."""
     description = help_[0].upper() + help_[1:] + "."
-    parser = commands.add_parser(name, help=help_, description=description, epilog=EPILOG)
+    parser = commands.add_parser(name, help=help_, description=description, epilog=epilog)
     parser.set_defaults(call=call)
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     for add in options:
@@ -155,6 +157,34 @@ def _output(parser: argparse.ArgumentParser) -> None:
         default=Path("reports/latest"),
         metavar="DIR",
         help="the report's folder (default: reports/latest)",
+    )
+
+
+def _targets(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "targets", help="list the targets, or say what each one lacks here"
+    )
+    parts = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add(parts, "list", "targets_list", "list the targets", _which_targets, _as_json)
+    look = "look whether each target can be had and used here; install nothing"
+    codes = "Exit codes: 0 all can be used, 1 something is missing, 2 wrong call."
+    options = (_which_targets, _looking, _as_json, _work)
+    _add(parts, "doctor", "targets_doctor", look, *options, epilog=codes)
+
+
+def _which_targets(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="F", help="default: ./compat.toml")
+    parser.add_argument(
+        "--targets", type=_names, default=(), metavar="a,b", help="only these targets"
+    )
+
+
+def _looking(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--deep", action="store_true", help="make each environment and import the runtime, too"
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="count on find-links and the cache only"
     )
 
 

@@ -16,10 +16,15 @@ from compat import report as reports
 from compat.bundle import merge as merging
 from compat.bundle.create import Request, create
 from compat.bundle.parts import parse_size
-from compat.config import find_config
-from compat.matrix import PHASES, Plan, Selection
+from compat.config import Config, find_config, load_config
+from compat.matrix import PHASES, Plan, Selection, known_targets
 from compat.models.fetching import fetch
+from compat.settings import target_spec
+from compat.suite.driver import probe
+from compat.targets import Environment, Finding, Unavailable, catalogue, examine, provide
 from compat.workflow import Options
+
+_TARGET_KEYS = ("flavour", "version", "role", "provider")
 
 
 def plan(arguments: argparse.Namespace, console: Console) -> int:
@@ -46,6 +51,67 @@ def report(arguments: argparse.Namespace, console: Console) -> int:
 def gate(arguments: argparse.Namespace, console: Console) -> int:
     """Judge an output folder again."""
     return workflow.judge(arguments.out, console, render=False)
+
+
+def targets_list(arguments: argparse.Namespace, console: Console) -> int:
+    """List the targets of the configuration."""
+    config = _config(arguments)
+    rows = [
+        {"name": name, **{key: getattr(config.targets[name], key) for key in _TARGET_KEYS}}
+        for name in known_targets(config, arguments.targets)
+    ]
+    if arguments.json:
+        console.print_json(json.dumps(rows))
+        return 0
+    widths = {
+        key: max((len(row[key]) for row in rows), default=0) for key in ("name", *_TARGET_KEYS)
+    }
+    for row in rows:
+        line = "  ".join(f"{row[key]:<{width}}" for key, width in widths.items())
+        console.print(line.rstrip(), markup=False)
+    return 0
+
+
+def targets_doctor(arguments: argparse.Namespace, console: Console) -> int:
+    """Say what each target lacks on this machine; 1 where something does."""
+
+    def say(text: str) -> None:
+        if not arguments.json:
+            console.print(text, markup=False)
+
+    path, config, found = _config_path(arguments), _config(arguments), []
+    driver = probe()
+    gpus = ", ".join(f"{gpu.name} ({gpu.arch})" for gpu in driver.gpus)
+    say(f"driver: {driver.problem or f'CUDA {driver.cuda}, {gpus}'}")
+    for name in known_targets(config, arguments.targets):
+        target = config.targets[name]
+        spec = target_spec(name, target, path.parent, offline=arguments.offline)
+        work = arguments.work.absolute()
+        findings = examine(spec, work, driver, catalogue(), say)
+        if arguments.deep and not any(
+            one.level == "missing" and one.about not in ("driver", "gpu") for one in findings
+        ):
+            findings += [_provided(provide(spec, work, progress=say))]
+        found.append((name, findings))
+        lacking = any(one.level == "missing" for one in findings)
+        say(f"{'✗' if lacking else '✓'} {name}: {target.flavour} {target.version}")
+        for one in findings:
+            say(f"    {one.level:<8}{one.about}: {one.text}")
+    usable = {name: all(one.level != "missing" for one in those) for name, those in found}
+    if arguments.json:
+        rows = [
+            {"name": name, "usable": usable[name], "findings": [asdict(one) for one in those]}
+            for name, those in found
+        ]
+        console.print_json(json.dumps({"driver": driver._asdict(), "targets": rows}))
+    say(f"{sum(usable.values())} of {len(usable)} targets can be used here")
+    return 0 if all(usable.values()) else 1
+
+
+def _provided(got: Environment | Unavailable) -> Finding:
+    if isinstance(got, Unavailable):
+        return Finding("environment", "missing", got.message)
+    return Finding("environment", "ok", f"made, and the runtime is the pinned one: {got.python}")
 
 
 def models_list(arguments: argparse.Namespace, console: Console) -> int:
@@ -137,11 +203,20 @@ def merge(arguments: argparse.Namespace, console: Console) -> int:
     return int(results.gate.exit_code)
 
 
+def _config_path(arguments: argparse.Namespace) -> Path:
+    return find_config(arguments.config, Path.cwd()).absolute()
+
+
+def _config(arguments: argparse.Namespace) -> Config:
+    """Read the configuration for its targets; its models need not be here."""
+    return load_config(_config_path(arguments), sources=False)
+
+
 def _options(arguments: argparse.Namespace) -> Options:
     """Gather what the command line says; a planning command lacks the running options."""
     given = vars(arguments)
     return Options(
-        config=find_config(arguments.config, Path.cwd()).absolute(),
+        config=_config_path(arguments),
         work=given.get("work", Path(".trt-compat")).absolute(),
         out=given.get("out", Path("reports/latest")),
         selection=Selection(

@@ -210,6 +210,12 @@ def _narrow(config: Config, selection: Selection) -> Config:
     return config.model_copy(update={"targets": targets, "models": models})
 
 
+def known_targets(config: Config, names: Sequence[str]) -> list[str]:
+    """Return the targets of these names, or all, as configured. Raises SelectionError."""
+    _known("target", names, config.targets)
+    return [name for name in config.targets if not names or name in names]
+
+
 def _known(what: str, names: Sequence[str], known: Mapping[str, Any] | set[str]) -> None:
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -1,7 +1,8 @@
 """How a pinned runtime is reached: the release catalogue, and an environment per target.
 
-Imports nothing of this project but its errors. `provide` is the way in: it returns an
-Environment that is ready to run, or an Unavailable that says why not and what to do.
+Imports nothing of this project but its errors and the suite's question to the NVIDIA driver.
+`provide` is the way in: it returns an Environment that is ready to run, or an Unavailable that says
+why not and what to do. `examine` says beforehand what is missing.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from pathlib import Path
 from compat.targets import local, wheel
 from compat.targets import uv as _uv
 from compat.targets.catalogue import Catalogue, Recipe, Release, catalogue
+from compat.targets.checkup import examine
 from compat.targets.doctor import doctor
 from compat.targets.failure import unavailable
 from compat.targets.spec import (
     Environment,
+    Finding,
     Progress,
     Provider,
     Reason,
@@ -30,6 +33,7 @@ from compat.targets.spec import (
 __all__ = [
     "Catalogue",
     "Environment",
+    "Finding",
     "Provider",
     "Reason",
     "Recipe",
@@ -41,6 +45,7 @@ __all__ = [
     "catalogue",
     "command",
     "doctor",
+    "examine",
     "provide",
 ]
 

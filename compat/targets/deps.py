@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import platform
+import re
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from compat.targets import stamp
 from compat.targets.catalogue import Catalogue, Recipe
 from compat.targets.failure import failed, unavailable
+from compat.targets.process import Outcome
 from compat.targets.spec import Unavailable
 from compat.targets.uv import Uv
+
+_TO_DOWNLOAD = re.compile(r"Would download (\d+) package")
 
 
 def folder(
@@ -45,6 +50,43 @@ def folder(
 
 def install(uv: Uv, recipe: Recipe, python: Path, into: Path | None) -> Unavailable | None:
     """Install a recipe's wheels, never a source package; into=None is the environment itself."""
+    options = [] if into is None else ["--target", str(into)]
+    outcome = _install(uv, recipe, python, options)
+    return None if outcome.code == 0 and not outcome.timed_out else failed(uv, recipe, outcome)
+
+
+def to_download(uv: Uv, recipe: Recipe, python: Path, minor: str) -> int | Unavailable:
+    """Return how many wheels of a recipe are not here yet, for a Python ("3.10"); install nothing.
+
+    python: any interpreter; the wheels are chosen for `minor`.
+    """
+    count = _dry_run(uv, recipe, python, minor)
+    here = {pin for folder in uv.target.find_links for pin in _pins(folder)}
+    rest = tuple(pin for pin in recipe.pins if pin not in here)
+    if isinstance(count, Unavailable) or not count or len(rest) == len(recipe.pins):
+        return count
+    # uv counts the wheels of find-links as downloads.
+    return _dry_run(uv, replace(recipe, pins=rest), python, minor) if rest else 0
+
+
+def _dry_run(uv: Uv, recipe: Recipe, python: Path, minor: str) -> int | Unavailable:
+    with tempfile.TemporaryDirectory() as folder:
+        options = ["--dry-run", "--python-version", minor, "--target", folder]
+        outcome = _install(uv, recipe, python, options)
+    if outcome.code != 0 or outcome.timed_out:
+        return failed(uv, recipe, outcome)
+    found = _TO_DOWNLOAD.search(outcome.output)
+    return int(found[1]) if found else 0
+
+
+def _pins(folder: Path) -> Iterator[str]:
+    """Yield name and version of every wheel in a folder, as a pin has them."""
+    for path in folder.glob("*-*-*-*-*.whl"):
+        name, version = path.name.split("-")[:2]
+        yield f"{name.replace('_', '-').lower()}=={version}"
+
+
+def _install(uv: Uv, recipe: Recipe, python: Path, more: Sequence[str]) -> Outcome:
     options = [
         "--python",
         str(python),
@@ -52,9 +94,8 @@ def install(uv: Uv, recipe: Recipe, python: Path, into: Path | None) -> Unavaila
         ":all:",
         "--no-python-downloads",
         *uv.sources(),
+        *more,
     ]
-    if into is not None:
-        options += ["--target", str(into)]
     if not recipe.resolve:
         options.append("--no-deps")
     if recipe.complete:
@@ -62,5 +103,4 @@ def install(uv: Uv, recipe: Recipe, python: Path, into: Path | None) -> Unavaila
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as requirements:
         requirements.write(recipe.lines())
         requirements.flush()
-        outcome = uv.call("pip", "install", *options, "--requirements", requirements.name)
-    return None if outcome.code == 0 and not outcome.timed_out else failed(uv, recipe, outcome)
+        return uv.call("pip", "install", *options, "--requirements", requirements.name)

@@ -82,3 +82,12 @@ class Unavailable:
     reason: Reason
     message: str
     log: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `note` is worth knowing, `missing` stops the target or a part of it."""
+
+    about: Literal["release", "python", "wheels", "environment", "module", "driver", "gpu", "disk"]
+    level: Literal["ok", "note", "missing"]
+    text: str

@@ -78,6 +78,12 @@ def way(uv: Uv, catalogue: Catalogue) -> Way | Unavailable:
     return Way(release, cuda, pythons)
 
 
+def stands(uv: Uv, work: Path, plan: Way, catalogue: Catalogue) -> bool:
+    """Say whether the target's environment is there and whole."""
+    path = work / "envs" / uv.target.name
+    return _ready(path, _identity(uv, path, plan, catalogue)) is not None
+
+
 def _identity(uv: Uv, path: Path, plan: Way, catalogue: Catalogue) -> str:
     """Return the digest of all that decides what the environment holds.
 
