@@ -16,6 +16,7 @@ from compat.models import (
     builtins,
     cifar,
     clip,
+    dinov2,
     graph,
     hub,
     kerasfile,
@@ -210,20 +211,21 @@ class _TrainedSource:
         return f"{self.row.title}, trained weights of {self.row.package.text}, BatchNorm folded"
 
     @property
-    def recipe(self) -> ImageRecipe | None:
-        return self.row.dataset.recipe
+    def recipe(self) -> ImageRecipe:
+        return self.row.recipe
 
     @property
     def inputs(self) -> str:
-        return "labelled"
+        return "labelled" if self.row.dataset is not None else "photographs"
 
     @property
     def calibration(self) -> str:
-        return "training" if "training" in self.row.dataset.splits else "photographs"
+        dataset = self.row.dataset
+        return "training" if dataset and "training" in dataset.splits else "photographs"
 
     def images(self, split: Split) -> Images | None:
         dataset = self.row.dataset
-        if split not in dataset.splits:
+        if dataset is None or split not in dataset.splits:
             return None
         folder = dataset.folder(self.models_dir, f"builtin:{self.row.name}")
         key = key_of(dataset.name, split, registry.pins()[dataset.package.text], _trained_code())
@@ -323,7 +325,8 @@ def _graph_code() -> str:
 @cache
 def _trained_code() -> str:
     """The same for the graphs with weights out of packages, and for their images."""
-    return _digest(cifar, graph, kerasfile, labelled, resnet, torchfile, trained)
+    shared = (graph, kerasfile, labelled, torchfile, trained, transformer)
+    return _digest(cifar, dinov2, resnet, vit, *shared)
 
 
 def _digest(*modules: ModuleType) -> str:

@@ -88,7 +88,10 @@ def build(config: VitConfig, weights: Weights, opset: int) -> onnx.ModelProto:
 def embed_patches(
     graph: Graph, encoder: Encoder, pixels: str, config: VitConfig, patch: str, class_token: str
 ) -> str:
-    """Cut [batch, 3, image, image] into patch tokens and put the class token in front."""
+    """Cut [batch, 3, image, image] into patch tokens and put the class token in front.
+
+    More tokens than one may go there: registers.
+    """
     dim = config.width.dim
     inputs = [pixels, graph.constant(f"{patch}.weight", encoder.get(f"{patch}.weight"))]
     if encoder.has(f"{patch}.bias"):
@@ -97,9 +100,13 @@ def embed_patches(
     x = graph.node("Conv", inputs, patch, kernel_shape=size, strides=size)
     x = graph.node("Reshape", [x, graph.ints(0, dim, config.tokens - 1)], "patches.flatten")
     x = graph.node("Transpose", [x], "patches.transpose", perm=[0, 2, 1])
-    token = graph.constant("class_token", encoder.get(class_token).reshape(1, 1, dim))
+    front = encoder.get(class_token).reshape(1, -1, dim)
+    token = graph.constant("class_token", front)
     shape = graph.node(
-        "Concat", [graph.batch_size(pixels), graph.ints(1, dim)], "class_token.shape", axis=0
+        "Concat",
+        [graph.batch_size(pixels), graph.ints(front.shape[1], dim)],
+        "class_token.shape",
+        axis=0,
     )
     token = graph.node("Expand", [token, shape], "class_token.expand")
     return graph.node("Concat", [token, x], "tokens", axis=1)

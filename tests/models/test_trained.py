@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
-from compat.models import TRAINED, ModelError, ModelSpec, cifar, prepare, resnet
+from compat.models import TRAINED, ModelError, ModelSpec, cifar, dinov2, prepare, resnet
 from compat.models.fetching import fetch
 from compat.models.kerasfile import KerasResNetWeights, read_shards
 from compat.models.registry import pins
+from compat.models.transformer import Width
 from compat.models.weights import Param, SeededWeights
+
+CPU = ["CPUExecutionProvider"]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +30,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_trained_model_is_pinned(name: str) -> None:
     row = TRAINED[name]
 
-    assert {row.package.text, row.dataset.package.text} <= pins().keys()
+    packages = {row.package.text} | ({row.dataset.package.text} if row.dataset else set())
+    assert packages <= pins().keys()
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -56,6 +62,79 @@ class _Positive:
         if name.endswith("running_var"):
             return np.ones(param.shape, np.float32)
         return SeededWeights(0).get(name, Param(param.shape, 0.1))
+
+
+@pytest.mark.parametrize("opset", [16, 17])
+def test_dinov2_computes_what_its_paper_says(opset: int) -> None:
+    """A plain calculation in float64 stands beside it; the position table keeps its size here."""
+    config = dinov2.Dinov2Config(28, 14, 2, 3, Width(8, 2, 2, 16, 1e-6, "gelu"))
+    weights = _Named()
+    model = dinov2.build(config, weights, opset)
+    onnx.checker.check_model(model, full_check=True)
+    pixels = np.random.default_rng(0).standard_normal((2, 3, 28, 28)).astype(np.float32)
+
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=CPU)
+    found = session.run(None, {"pixel_values": pixels})[0]
+
+    np.testing.assert_allclose(found, _dinov2(weights.seen, pixels), rtol=2e-4, atol=2e-5)
+
+
+class _Named:
+    """Random arrays, and what was asked for under which name."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, np.ndarray] = {}
+
+    def get(self, name: str, param: Param) -> np.ndarray:
+        self.seen[name] = SeededWeights(0).get(name, Param(param.shape, 0.3))
+        return self.seen[name]
+
+
+def _dinov2(state: dict[str, np.ndarray], pixels: np.ndarray) -> np.ndarray:
+    s = {name: array.astype(np.float64) for name, array in state.items()}
+    erf = np.vectorize(math.erf)
+
+    def linear(x: np.ndarray, name: str) -> np.ndarray:
+        return x @ s[f"{name}.weight"].T + s[f"{name}.bias"]
+
+    def norm(x: np.ndarray, name: str) -> np.ndarray:
+        y = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+        return y * s[f"{name}.weight"] + s[f"{name}.bias"]
+
+    cut = pixels.reshape(2, 3, 2, 14, 2, 14).transpose(0, 2, 4, 1, 3, 5).reshape(2, 4, -1)
+    x = cut @ s["patch_embed.proj.weight"].reshape(8, -1).T + s["patch_embed.proj.bias"]
+    x = np.concatenate([np.tile(s["cls_token"], (2, 1, 1)), x], axis=1) + s["pos_embed"]
+    x = np.concatenate([x[:, :1], np.tile(s["register_tokens"], (2, 1, 1)), x[:, 1:]], axis=1)
+    for block in ("blocks.0", "blocks.1"):
+        joined = linear(norm(x, f"{block}.norm1"), f"{block}.attn.qkv")
+        q, k, v = joined.reshape(2, 8, 3, 2, 4).transpose(2, 0, 3, 1, 4)
+        scores = np.exp(q @ k.transpose(0, 1, 3, 2) / 2)
+        mixed = scores / scores.sum(-1, keepdims=True) @ v
+        mixed = mixed.transpose(0, 2, 1, 3).reshape(2, 8, 8)
+        x = x + s[f"{block}.ls1.gamma"] * linear(mixed, f"{block}.attn.proj")
+        y = linear(norm(x, f"{block}.norm2"), f"{block}.mlp.fc1")
+        y = y * (1 + erf(y / 2**0.5)) / 2
+        x = x + s[f"{block}.ls2.gamma"] * linear(y, f"{block}.mlp.fc2")
+    x = norm(x, "norm")
+    return np.concatenate([x[:, 0], x[:, 4:].mean(1)], axis=1)
+
+
+@pytest.mark.network
+def test_fetched_dinov2_knows_a_picture_by_a_part_of_it(work: Path) -> None:
+    """The features of a mirrored crop are nearest to those of the picture it is from."""
+    name = "dinov2-vits14"
+    fetch(f"builtin:{name}", work / "models")
+    spec = ModelSpec(name, f"builtin:{name}", axes={"batch": (1, 1, 32)}, precisions=("fp32",))
+
+    made = prepare(spec, work, opsets=(17,))
+
+    with np.load(made.golden["max"]) as found:
+        features = found["features"]
+    centred = features - features.mean(axis=0)
+    unit = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    nearest = (unit[16:] @ unit[:16].T).argmax(axis=1)
+    assert features.shape == (32, 768)
+    assert (nearest == np.arange(16)).sum() >= 14
 
 
 def test_the_first_form_of_resnet_strides_on_the_first_convolution() -> None:
