@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ class Asked:
     engines: bool
     retry: bool
     pack_only: bool
+    build_limit: float | None
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,6 +70,7 @@ def _asked(raw: Mapping[str, Any]) -> Asked:
         engines=raw["engines"],
         retry=raw["retry"],
         pack_only=raw["pack_only"],
+        build_limit=raw["build_limit"],
     )
 
 
@@ -82,7 +85,15 @@ def run(asked: Asked, console: Console) -> int:
             console.print(f"{found} results of an interrupted run are on record now")
         rounds, gpus = kitchen.config.bench.rounds, slots.of_this_machine(console.print)
         with Progress(console, kitchen.plan.items, store, rounds, len(gpus)) as progress:
-            conductor = Conductor(kitchen, store, progress, lost, asked.retry, slots=gpus)
+            conductor = Conductor(
+                kitchen,
+                store,
+                progress,
+                lost,
+                asked.retry,
+                slots=gpus,
+                build_limit=asked.build_limit,
+            )
             for phase in PHASES:
                 look_only = asked.pack_only or phase not in asked.phases
                 conductor.run_phase(phase, look_only=look_only)
@@ -108,7 +119,9 @@ def kitchen_of(
         for name, model in prepared.items()
     }
     config = Config.model_validate(far["config"])
-    provided = {name: _provide(work, far, name, config, console) for name in far["targets"]}
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:  # each waits for an interpreter
+        found = pool.map(lambda name: _provide(work, far, name, config, console), far["targets"])
+        provided = dict(zip(far["targets"], found, strict=True))
     lost = {name: one for name, one in provided.items() if isinstance(one, Unavailable)}
     for name, one in lost.items():
         console.print(f"target {name} cannot be had ({one.reason}): {one.message}", markup=False)

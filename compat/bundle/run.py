@@ -66,6 +66,12 @@ def _arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     )
     add("--phase", action="append", choices=("build", "check", "bench"), help="only this phase")
     add("--gpus", metavar="0,1", help="the GPUs to use (default: all)")
+    add(
+        "--build-limit",
+        type=float,
+        metavar="SECONDS",
+        help="begin no build after so long; check and time what is built",
+    )
     add("--retry", action="store_true", help="run failed, crashed and timed-out items again")
     add("--results", metavar="FILE", help="default: results.tar.gz in the work folder")
     add("--limit", default="", metavar="SIZE", help="largest results file, such as 15MB")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +46,8 @@ class Conductor:
 
     `answers` holds the record of each planned item and round, from this run or an earlier one.
     `chosen` are items to run again; then only they run, and what they need. `slots` are the GPUs:
-    builds and checks run side by side on them, a benchmark holds its own alone.
+    builds and checks run side by side on them, a benchmark holds its own alone. After `build_limit`
+    seconds no further builds are begun: what is built is then checked and timed.
     """
 
     kitchen: Kitchen
@@ -55,10 +57,12 @@ class Conductor:
     retry: bool = False
     chosen: frozenset[str] = frozenset()
     slots: Sequence[Slot] = WHOLE_MACHINE
+    build_limit: float | None = None
     answers: dict[tuple[str, int | None], Answer] = field(default_factory=dict)
     _out_of_turn: set[tuple[str, int | None]] = field(default_factory=set)
     _needed: frozenset[str] = frozenset()
     _logs: set[Path] = field(default_factory=set)
+    _began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         items = self.kitchen.plan.items
@@ -88,7 +92,7 @@ class Conductor:
         if len(self.slots) > 1:
             together, items = self._divide(phase, items)
             found = units.side_by_side(together, targets, rounds)
-            ordered = units.heaviest_first(found, len if phase == "bench" else self._size)
+            ordered = units.in_order(found, self._place, len if phase == "bench" else self._size)
             if asked and ordered:
                 self.progress.begin_side_by_side(phase, min(len(self.slots), len(ordered)))
             work = [partial(self._run_unit, unit, asked, False) for unit in ordered]
@@ -105,6 +109,20 @@ class Conductor:
 
     def _is_on_the_cpu(self, target: str) -> bool:
         return self.kitchen.config.targets[target].flavour in _ON_THE_CPU
+
+    def _place(self, item: Item) -> tuple[int, bool]:
+        """Return when an item's turn comes: a model's precisions in the order of their list.
+
+        Where time runs out, what was listed first is whole. Targets that only build otherwise come
+        behind their twins, whose timing cache they can use then.
+        """
+        if item.phase != "build":
+            return 0, False
+        config = self.kitchen.config
+        listed = config.models[item.model].precisions or config.precisions
+        return [*listed, item.precision].index(item.precision), not config.targets[
+            item.builder
+        ].cross
 
     def _size(self, items: Sequence[Item]) -> float:
         """Return bytes of ONNX: what takes longest to build or to run is among the largest."""
@@ -126,9 +144,24 @@ class Conductor:
                 self.progress.begin_turn(lane, unit.title, block.round)
             wanted = [self._todo(item, block.round, execute) for item in block.items]
             todo = list(chain.from_iterable(wanted))
-            if todo and execute:
+            if todo and execute and block.phase == "build" and self._is_out_of_time():
+                self._leave_out(block)
+            elif todo and execute:
                 job = self._job(block, slot, todo)
                 yield from process.run(job, partial(self._keep, lane=lane))
+
+    def _is_out_of_time(self) -> bool:
+        limit = self.build_limit
+        return limit is not None and time.monotonic() - self._began > limit
+
+    def _leave_out(self, block: Block) -> None:
+        """Answer builds that the time limit left no room for; another run makes them."""
+        message = f"the {self.build_limit:g} s that builds may take were over (--build-limit)"
+        for item in block.items:
+            if (item.id, None) not in self.answers:
+                record = _stopped(item, None, "not-run", "no-time-left", message)
+                self.answers[item.id, None] = record
+                self.progress.finished(record)
 
     def _todo(self, item: Item, round_: int | None, execute: bool) -> Iterator[dict[str, Any]]:
         """Yield the job entry of an item that can and must run; answer it otherwise.

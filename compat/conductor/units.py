@@ -52,9 +52,16 @@ def side_by_side(items: Iterable[Item], targets: Sequence[str], rounds: int) -> 
         yield one_after_the_other(group, targets, rounds)
 
 
-def heaviest_first(found: Iterable[Unit], weigh: Callable[[Sequence[Item]], float]) -> list[Unit]:
-    """Return units so ordered that no GPU is left alone with a long one at the end."""
-    return sorted(found, key=lambda unit: weigh(unit.items), reverse=True)
+def in_order(
+    found: Iterable[Unit],
+    place: Callable[[Item], tuple[int, bool]],
+    weigh: Callable[[Sequence[Item]], float],
+) -> list[Unit]:
+    """Return units by the place of their first item, then the heaviest first.
+
+    So no GPU is left alone with a long one at the end.
+    """
+    return sorted(found, key=lambda unit: (place(unit.items[0]), -weigh(unit.items)))
 
 
 def _together(item: Item) -> tuple[str, ...]:

@@ -176,6 +176,33 @@ def test_ctrl_c_ends_both_processes_and_keeps_what_they_finished(
     assert not first & again
 
 
+def test_what_is_listed_first_is_built_first(yard: Yard) -> None:
+    """Where time runs out, the first precision of every model is whole."""
+    yard.precisions = ["fp16", "fp32"]
+    records = yard.run(TWO)
+
+    built = [r["precision"] for r in _of(records, check="build")]
+    assert built == ["fp16"] * 4 + ["fp32"] * 4
+
+
+@pytest.mark.parametrize("slots", [ONE, TWO])
+def test_a_time_limit_leaves_builds_for_another_run(yard: Yard, slots: tuple[Slot, ...]) -> None:
+    """What is not built is said to be so, and goes on record only when it was."""
+    conductor = yard.conductor(slots, build_limit=0.0)
+    with conductor.progress:
+        for phase in ("build", "check", "bench"):
+            conductor.run_phase(phase)
+
+    assert {
+        (answer["status"], answer["reason"])
+        for answer in conductor.answers.values()
+        if answer["check"] == "build"
+    } == {("not-run", "no-time-left")}
+    assert {a["status"] for a in conductor.answers.values()} == {"not-run"}
+    assert yard.records() == []
+    assert {r["status"] for r in yard.run(slots)} == {"ok"}
+
+
 def test_with_one_slot_the_order_is_target_after_target(yard: Yard) -> None:
     """One process per target and phase; in a benchmark the targets take turns."""
     records = yard.run(ONE)

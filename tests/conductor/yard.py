@@ -35,6 +35,7 @@ class Yard:
     def __init__(self, work: Path, patch: pytest.MonkeyPatch) -> None:
         self.work = work
         self.rounds = 2
+        self.precisions = ["fp32"]
         self.targets = dict(TARGETS)
         self.models = {"light": 1_000, "heavy": 9_000}
         self.printed = io.StringIO()
@@ -47,7 +48,7 @@ class Yard:
         config = Config.model_validate(
             {
                 "schema": 1,
-                "precisions": ["fp32"],
+                "precisions": self.precisions,
                 "targets": {
                     name: {"flavour": flavour, "version": version}
                     for name, (flavour, version) in self.targets.items()
