@@ -214,7 +214,8 @@ def unpack_wheels(
         _once(folders[wheel], digests[wheel], lambda _: None, make)
 
     with ThreadPoolExecutor(min(16, os.cpu_count() or 1)) as pool:  # zlib lets other threads run
-        list(pool.map(unpack, left))
+        # One wheel may stand there for two Pythons, and has one folder all the same.
+        list(pool.map(unpack, {folders[one]: one for one in left}.values()))
     return folders
 
 

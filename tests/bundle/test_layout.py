@@ -139,6 +139,19 @@ def test_an_interrupted_unpacking_is_made_anew(work: Path) -> None:
     assert (site / "one" / "lib.so").read_text() == "binary"
 
 
+def test_a_wheel_that_two_pythons_share_is_unpacked_once(work: Path) -> None:
+    """Two threads in one folder took each other's files away."""
+    same = {f"wheels/{n}": _wheel(work, f"{n}-1.0-py3-none-any.whl", {"m.py": ""}) for n in "abcd"}
+    told: list[str] = []
+
+    found = layout.unpack_wheels(
+        str(work), list(same.values()), dict.fromkeys(same.values(), "d" * 64), told.append
+    )
+
+    assert len(set(found.values())) == 1
+    assert sorted(p.name for p in Path(found[same["wheels/a"]]).iterdir()) == [layout.STAMP, "m.py"]
+
+
 def test_targets_of_one_wheel_share_its_files(work: Path) -> None:
     """TensorRT and its CUDA libraries are two gigabytes; five targets of it are not ten."""
     layout.lay_out(str(work), lambda _: None)
