@@ -25,7 +25,6 @@ from typing import Any
 
 from rich.console import Console
 
-from compat import workflow
 from compat.conductor import jobs
 from compat.conductor.jobs import Kitchen
 from compat.errors import UserError
@@ -126,6 +125,8 @@ def kitchen_of(asked: argparse.Namespace, console: Console) -> Kitchen:
         if not (work / "far.json").is_file():
             raise LoopError(f"{work} is no bundle's work folder (no far.json): give --config, too")
         return far.kitchen_of(work, layout.read(str(work)), console)[0]
+    from compat import workflow  # noqa: PLC0415  # a bundle's host has no pandas for its report
+
     options = workflow.Options(asked.config, work, work / "agreement", quick=asked.quick)
     config, planned = workflow.lay_out(options)
     say = partial(console.print, markup=False)
