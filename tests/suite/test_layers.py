@@ -57,6 +57,19 @@ def test_the_log_of_tensorrt_8_has_types_before_shapes() -> None:
     assert layer_types([text]) == {"Float": 1, "Half": 1}
 
 
+def test_a_region_with_fp32_edges_says_nothing_of_its_inside() -> None:
+    """An fp16 text tower at optimization level 0 was one region, and was called not fp16."""
+    text = (
+        "Engine Layer Information:\n"
+        "Layer(Myelin): {ForeignNode[embed...project]}, Tactic: 0x0000000000000000, "
+        "input_ids (Int32[-1,77]) -> text_embeds (Float[-1,512])"
+    )
+
+    assert layer_types([text]) == {"fused": 1}
+    assert precision_is_there("fp16", {"fused": 1})
+    assert not precision_is_there("fp16", {"Float": 1})
+
+
 def tensor(name: str, **described: str) -> dict[str, object]:
     return {"Name": name, "Location": "Device", "Dimensions": [8, 64, 8, 8], **described}
 

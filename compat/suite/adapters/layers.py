@@ -5,6 +5,10 @@ gives, and it prints them where no GPU can load the engine. Seen: ``Format/Datat
 linear FP32`` (inspector of TensorRT 8), ``Format/Datatype: Half`` in TensorRT-RTX 1.4, ``Datatype:
 Half`` in 1.7. The log of TensorRT 8 has a line per layer instead, with types before the shapes:
 ``Layer(CaskConvolution): conv1, Tactic: 0x.., x (Float[-1,3,32,32]) -> y (Half[-1,8,32,32])``.
+
+A ``ForeignNode`` is a whole region that TensorRT compiled as one: of its types only those at its
+edges are told. Where the edges are fp32, as for a text tower that is one region, nothing can be
+said of the inside.
 """
 
 import json
@@ -12,6 +16,9 @@ import re
 from typing import Any, Dict, Iterable, Iterator
 
 _DATATYPE = re.compile(r"(?:Format/)?Datatype: ([^,}\]]+)|\((\w+)\[")
+_REGION = "ForeignNode"
+#: What a region with fp32 edges counts as.
+FUSED = "fused"
 _HEADINGS = ("Layers:", "Engine Layer Information:")
 # Narrowest first: a layer that reads int8 and writes half computes in int8.
 _NARROWEST_FIRST = (
@@ -47,7 +54,7 @@ def layer_types(messages: Iterable[str]) -> Dict[str, int]:
             continue
         for line in message.splitlines()[1:]:
             found = " | ".join(first or second for first, second in _DATATYPE.findall(line))
-            _count(found, counts)
+            _count(found, counts, _REGION in line)
     return counts
 
 
@@ -64,7 +71,7 @@ def layer_types_of_json(text: str) -> Dict[str, int]:
     counts: Dict[str, int] = {}
     document = json.loads(text)
     for layer in document.get("Layers", []) if isinstance(document, dict) else []:
-        _count(" | ".join(_datatypes(layer)), counts)
+        _count(" | ".join(_datatypes(layer)), counts, _REGION in json.dumps(layer))
     return counts
 
 
@@ -81,10 +88,11 @@ def _datatypes(value: Any) -> Iterator[str]:
             yield from _datatypes(below)
 
 
-def _count(found: str, counts: Dict[str, int]) -> None:
+def _count(found: str, counts: Dict[str, int], region: bool) -> None:
     """Count one layer by the narrowest of its types."""
     for name, pattern in _NARROWEST_FIRST:
         if pattern.search(found):
+            name = FUSED if region and name == "Float" else name
             counts[name] = counts.get(name, 0) + 1
             return
 
@@ -92,7 +100,8 @@ def _count(found: str, counts: Dict[str, int]) -> None:
 def precision_is_there(precision: str, counts: Dict[str, int]) -> bool:
     """Tell whether an engine that should be of `precision` has any layer of it.
 
-    True where nothing can be said: no layer list, or a precision that every engine has.
+    True where nothing can be said: no layer list, a region that hides its types, or a precision
+    that every engine has.
     """
     expected = _EXPECTED.get(precision)
-    return expected is None or not counts or counts.get(expected, 0) > 0
+    return expected is None or not counts or bool(counts.get(expected) or counts.get(FUSED))
