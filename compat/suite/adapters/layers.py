@@ -92,8 +92,8 @@ def _count(found: str, counts: Dict[str, int], region: bool) -> None:
     """Count one layer by the narrowest of its types."""
     for name, pattern in _NARROWEST_FIRST:
         if pattern.search(found):
-            name = FUSED if region and name == "Float" else name
-            counts[name] = counts.get(name, 0) + 1
+            told = FUSED if region and name == "Float" else name
+            counts[told] = counts.get(told, 0) + 1
             return
 
 
