@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,9 +48,11 @@ CURRENT: Final = Names("candidate", "current", "the current version")
 class Paired:
     """The ratio of two items over their rounds; ``unclear`` says why it is no evidence, if so.
 
-    ``p`` is adjusted by Holm over all pairs that were measured together.
+    ``ratio`` stands where there is one round at least, the interval from two on. ``p`` is adjusted
+    by Holm over all pairs that were measured together.
     """
 
+    ratio: float | None
     interval: Interval | None
     floor: float | None
     p: float
@@ -62,6 +65,7 @@ class _Side:
     started: Mapping[int, str]
     variation: float | None
     clock: str
+    paced_by: str
     throttled: bool
     machines: frozenset[str]
 
@@ -92,14 +96,15 @@ def pair_up(
     adjusted = latency.holm([1.0 if i is None else i.p for i in found])
     return [
         Paired(
+            math.exp(ratios.mean()) if len(ratios) else None,
             interval,
             latency.noise_floor(sides[b.id].medians),
             float(p),
             _apart((sides[a.id], sides[b.id]))
             or _unstable(plan, (sides[a.id], sides[b.id]), names)
-            or _too_few(interval),
+            or _too_few(len(ratios)),
         )
-        for (a, b), interval, p in zip(pairs, found, adjusted, strict=True)
+        for (a, b), ratios, interval, p in zip(pairs, logs, found, adjusted, strict=True)
     ]
 
 
@@ -114,7 +119,9 @@ def _side(item: Observation) -> _Side:
             [float(n.get("mean_s") or 0) for n in numbers],
             [float(n.get("std_s") or 0) for n in numbers],
         ),
-        next((str(f["clock"]) for f in facts if "clock" in f), "host"),
+        clock := next((str(f["clock"]) for f in facts if "clock" in f), "host"),
+        # Where the GPU waits for the host, its times vary as the host's do.
+        "host" if any(f.get("enqueue_bound") for f in facts) else _CLOCKS.get(clock, "host"),
         any(f.get("throttled") for f in facts),
         frozenset(str(r.get("machine", "")) for r in rounds.values()),
     )
@@ -144,11 +151,10 @@ def percent(share: float) -> str:
     return f"{share * 100:.3g}%"
 
 
-def _too_few(interval: Interval | None) -> str:
-    if interval is None or interval.blocks < latency.MIN_BLOCKS:
-        rounds = 0 if interval is None else interval.blocks
-        return f"{rounds} paired rounds; {latency.MIN_BLOCKS} are needed"
-    return ""
+def _too_few(rounds: int) -> str:
+    if rounds >= latency.MIN_BLOCKS:
+        return ""
+    return f"{rounds} paired round{'' if rounds == 1 else 's'}; {latency.MIN_BLOCKS} are needed"
 
 
 def _too_noisy(floor: float | None, band: float) -> str:
@@ -184,7 +190,7 @@ def _close(a: str, b: str) -> bool:
 
 def _unstable(plan: Mapping[str, Any], sides: tuple[_Side, _Side], names: Names) -> str:
     for name, side in zip((names.item, names.reference), sides, strict=True):
-        limit = plan["limits"]["max-cv"].get(_CLOCKS.get(side.clock, "host"))
+        limit = plan["limits"]["max-cv"].get(side.paced_by)
         if side.throttled:
             return f"the {name} was throttled"
         if limit is not None and side.variation is not None and side.variation > limit:

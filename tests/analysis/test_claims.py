@@ -119,6 +119,33 @@ def test_an_unstable_series_confirms_nothing() -> None:
     assert "unstable PyTorch" in row.note
 
 
+def test_one_round_shows_its_figure_and_confirms_nothing() -> None:
+    """A lent machine went back after the first round: what it measured is told, as what it is."""
+    planned = [_latency(TRT, "fp16", 0.01), _latency(TORCH, "fp32", 0.03)]
+    once = [(item, records[:1]) for item, records in planned]
+
+    row = _row(_claims(*once), "fp16-throughput/eager-fp32")
+
+    assert (row.word, row.note) == ("inconclusive", "1 paired round; 4 are needed")
+    assert row.value is None
+    assert float(row.measured[1:].split()[0]) == pytest.approx(3, rel=0.05)
+
+
+def test_a_series_that_waits_for_the_host_varies_as_the_host_does() -> None:
+    """Eager PyTorch at small batches does; its limit is that of a host clock."""
+    ours, (item, records) = _latency(TRT, "fp16", 0.01), _latency(TORCH, "fp32", 0.03)
+    for record in records:
+        record["facts"] |= {"clock": "cuda-event", "enqueue_bound": True}
+        record["numbers"]["std_s"] = 0.06 * record["numbers"]["mean_s"]
+    for record in ours[1]:
+        record["facts"] |= {"clock": "cuda-event"}
+        record["numbers"]["std_s"] = 0.001 * record["numbers"]["mean_s"]
+
+    row = _row(_claims(ours, (item, records)), "fp16-throughput/eager-fp32")
+
+    assert row.word == "confirmed"
+
+
 def test_times_of_two_machines_are_not_compared() -> None:
     """After a merge PyTorch may have run elsewhere, in the same minutes."""
     ours, theirs = _latency(TRT, "fp16", 0.01), _latency(TORCH, "fp32", 0.03)

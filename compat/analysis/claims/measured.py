@@ -168,10 +168,12 @@ def _ratios(
         where = f"{_place(ours)}: {ours.item['builder']} {kind(ours)} against {held}"
         parts = [ours.item["builder"], *ours.cell, ours.item["point"] or ""]
         place = "/".join([*([against.id] if against else []), *parts])
-        if found.interval is None:
-            yield statement.row(place, where, "inconclusive", "", note=found.unclear)
-            continue
         one, shown = (1.0, share) if less_one else (0.0, times)
+        if found.interval is None:
+            seen = "" if found.ratio is None else shown(found.ratio - one)
+            measured = f"{seen} {statement.unit}".strip() if seen else ""
+            yield statement.row(place, where, "inconclusive", measured, note=found.unclear)
+            continue
         i = found.interval
         span = (i.ratio - one, i.low - one, i.high - one)
         items = (ours.id, theirs.id)
