@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import tarfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,5 +106,7 @@ def _below(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
 def _machine(facts: Mapping[str, Any], host: str) -> str:
     """Name a machine: its GPUs, else its CPU, and a few digits that keep its likes apart."""
     digest = hashlib.sha256(json.dumps([facts, host], sort_keys=True).encode()).hexdigest()[:6]
-    what = ", ".join(facts.get("gpus") or ()) or str(facts.get("cpu", "unknown machine"))
+    count = Counter(facts.get("gpus") or ())
+    gpus = [gpu if n == 1 else f"{n} \N{MULTIPLICATION SIGN} {gpu}" for gpu, n in count.items()]
+    what = ", ".join(gpus) or str(facts.get("cpu", "unknown machine"))
     return f"{what} [{digest}]"

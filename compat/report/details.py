@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
+
+from markupsafe import Markup
 
 from compat.analysis import damage
 from compat.report import figures
@@ -17,7 +20,7 @@ from compat.report.rows import Row, kind
 _RECORD_LIMIT = 900
 _SAID_ELSEWHERE = frozenset(
     {"schema", "item", "check", "phase", "builder", "runtime", "model", "precision", "typing"}
-    | {"variant", "point", "batch", "message", "target", "round", "key"}
+    | {"variant", "point", "batch", "message", "target", "round", "key", "files"}
 )
 
 
@@ -142,12 +145,19 @@ def beside(row: Row) -> str:
     return f"{said} ({reasons})" if said and reasons else said
 
 
-def _record_line(record: Mapping[str, Any]) -> str:
-    """The record without what the cell's own heading says; long ones are cut, and say so."""
+def _record_line(record: Mapping[str, Any]) -> Markup:
+    """The record without what the cell's own heading says; long ones are cut, and say so.
+
+    Its quotes are left as they are: escaped, they were a tenth of the page.
+    """
     kept = {k: v for k, v in record.items() if k not in _SAID_ELSEWHERE and v not in ("", {}, None)}
+    if "numbers" in kept:  # so were sixteen digits
+        kept["numbers"] = {name: _short(value) for name, value in kept["numbers"].items()}
     line = json.dumps(kept, ensure_ascii=False)
-    if len(line) <= _RECORD_LIMIT:
-        return line
-    return (
-        f"{line[:_RECORD_LIMIT]} … ({len(line) - _RECORD_LIMIT} more characters in records.jsonl)"
-    )
+    if (more := len(line) - _RECORD_LIMIT) > 0:
+        line = f"{line[:_RECORD_LIMIT]} … ({more} more characters in records.jsonl)"
+    return Markup(escape(line, quote=False))  # noqa: S704 - escaped in this very line
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
