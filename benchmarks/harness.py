@@ -63,7 +63,9 @@ def _records(out: Path) -> Iterator[dict[str, Any]]:
 def _own_seconds(record: Mapping[str, Any]) -> float:
     """Return what the engines themselves took of an item's time."""
     numbers = record["numbers"]
-    own = sum(numbers.get(name) or 0 for name in ("parse_s", "build_s", "load_s", "run_s"))
+    own = sum(
+        numbers.get(name) or 0 for name in ("builder_s", "parse_s", "build_s", "load_s", "run_s")
+    )
     if record["check"] == "latency" and record["status"] == "ok":
         own += numbers["warmup_s"] + numbers["n"] * numbers["mean_s"]
     return float(own)

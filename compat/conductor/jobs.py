@@ -72,8 +72,11 @@ def engine_name(item: Item, version: str, kitchen: Kitchen) -> str:
     axes = kitchen.models[item.model].axes
     shape = "_".join(f"{axis}{'-'.join(map(str, span))}" for axis, span in axes.items())
     flavour = kitchen.config.targets[item.builder].flavour
+    gpu = re.search(r"\((sm_\w+)\)", " ".join(kitchen.machine["gpus"]))
     # By default one TensorRT-RTX engine serves every GPU that it supports.
     arch = "portable" if flavour == "tensorrt_rtx" else kitchen.machine["arch"]
+    if gpu and flavour in ("tensorrt", "pytorch"):
+        arch = gpu[1]
     variant = "" if item.variant == "plain" else f"_{item.variant}"
     precision = f"{item.precision}-{item.typing}"
     size = "quick_" if kitchen.plan.quick else ""

@@ -50,7 +50,7 @@ def kitchen(
         config=config,
         plan=plan(config, source={}, quick=False, selection=Selection()),
         work=work,
-        machine={"arch": "sm_90", "gpus": ["H200"]},
+        machine={"arch": "x86_64", "gpus": ["NVIDIA H200 (sm_90)"]},
         models={"net": model},
         environments={"t": environment},
     )

@@ -49,3 +49,10 @@ def test_another_list_is_another_engine() -> None:
     ]
 
     assert len({one["key"] for one in made}) == len({one["engine"] for one in made}) == 3
+
+
+def test_an_engines_name_says_what_gpu_it_is_for() -> None:
+    """An engine of one GPU family is refused on another: the processor's name helps nobody."""
+    made = build(kitchen(), "fp16", "weak")
+
+    assert made["engine"].endswith("net_batch1-2-4_10.3.0.26_sm_90_fp16-weak.engine")

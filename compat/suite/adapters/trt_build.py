@@ -57,7 +57,8 @@ def build_engine(
     """
     flags = _flags(trt, request)
     logger = make_logger(trt, log)
-    builder = trt.Builder(logger)
+    begun = time.perf_counter()
+    builder = trt.Builder(logger)  # loads a gigabyte of kernels: seconds of TensorRT's own
     network = builder.create_network(_network_flags(trt, request))
     start = time.perf_counter()
     parser = trt.OnnxParser(network, logger)
@@ -80,13 +81,19 @@ def build_engine(
     if not precision_is_there(request.precision, counts):
         raise Failed(
             "precision-not-applied",
-            "asked for %s, the engine's layers are %s" % (request.precision, counts),
+            "asked for %s, the engine's layers are %s"
+            % (request.precision, ", ".join("%d %s" % (n, name) for name, n in counts.items())),
         )
     notices, first_of_kind = read(logger.messages)
     builder_messages = logger.worth_reading()[len(parser_messages) :]
     return Build(
         memoryview(plan).cast("B"),
-        {"parse_s": parsed - start, "build_s": built - parsed, "layers": network.num_layers},
+        {
+            "builder_s": start - begun,
+            "parse_s": parsed - start,
+            "build_s": built - parsed,
+            "layers": network.num_layers,
+        },
         {
             **kept,
             "flags": flags + (["STRONGLY_TYPED"] if request.typing == "strong" else []),
