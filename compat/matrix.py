@@ -175,6 +175,8 @@ def _target(config: Config, name: str) -> dict[str, Any]:
     """Return a target as it stands in ``plan.json``; `build` holds what is not TensorRT's own."""
     kept, target = ("flavour", "version", "provider", "role"), config.targets[name]
     found: dict[str, Any] = {"name": name, **{key: str(getattr(target, key)) for key in kept}}
+    if not target.cross:
+        found["cross"] = False
     if target.flavour in REBUILDERS:
         settings = config.build_of(name)
         found["build"] = settings.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -52,9 +52,17 @@ def judge_cell(
             return "inconclusive", [Cause("gap", "no-baseline", text, baseline)]
         return "nothing-to-compare", [Cause("note", NOT_COMPARED, text, baseline)]
     run = [p for p in places if _check(p) in JUDGED]
-    kept, kept_causes = _walk(evidence, run, (current, candidate), current, "rebuild")
     rebuilt, rebuilt_causes = _walk(evidence, run, (candidate, candidate), current, "blocks")
+    if _keeps_to_itself(evidence, current, candidate):
+        text = f"whether {candidate} loads engines of {current} was not asked (cross = false)"
+        return _word("broken", rebuilt), [*rebuilt_causes, Cause("note", "not-crossed", text)]
+    kept, kept_causes = _walk(evidence, run, (current, candidate), current, "rebuild")
     return _word(kept, rebuilt), [*rebuilt_causes, *kept_causes]
+
+
+def _keeps_to_itself(evidence: Evidence, current: str, candidate: str) -> bool:
+    pair = (current, candidate)
+    return any(not t.get("cross", True) for t in evidence.plan["targets"] if t["name"] in pair)
 
 
 def _word(kept: State, rebuilt: State) -> CellWord:
@@ -80,6 +88,9 @@ def _build_causes(
     if before is None and after is not None:
         text = f"is planned for {candidate} only, so there is nothing to compare"
         return "nothing-to-compare", [Cause("note", "not-planned", text, after)]
+    if before is not None and after is None:
+        text = f"is planned for {current} only, so there is nothing to compare"
+        return "nothing-to-compare", [Cause("note", "not-planned", text, before)]
     if before is None or after is None:
         return None
     said = after.message or after.status
@@ -131,7 +142,7 @@ def _walk(
         loaded = load is None or load.status == "ok"
         if loaded and not any(i.check == check for i in items):
             text = f"no {check} check of the {way} is in the plan"
-            causes.append(Cause("gap", f"{check}-not-planned", text))
+            causes.append(Cause("gap", f"{check}-not-planned", text, way=way))
     if any(c.weight == weight for c in causes):
         return "broken", causes
     return ("missing" if any(c.weight == "gap" for c in causes) else "holds"), causes

@@ -81,11 +81,12 @@ def _coverage(items: Iterable[Observation], uncompared: tuple[str, ...]) -> Cove
 
 def _reasons(causes: Iterable[Cause]) -> tuple[Reason, ...]:
     """Collapse equal causes, heaviest first, then by how many items they have."""
-    groups: dict[tuple[Weight, str, str], list[Cause]] = {}
+    groups: dict[tuple[Weight, str, str, str], list[Cause]] = {}
     for cause in causes:
         # One missing driver is one cause, whichever checks it kept from running.
         check = cause.item.check if cause.item and cause.weight != "gap" else ""
-        groups.setdefault((cause.weight, cause.code, check), []).append(cause)
+        way = "" if cause.item else cause.way  # without an item the text speaks of one way
+        groups.setdefault((cause.weight, cause.code, check, way), []).append(cause)
     reasons = [_reason(group) for group in groups.values()]
     return tuple(sorted(reasons, key=_weight))
 

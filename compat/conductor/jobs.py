@@ -220,6 +220,8 @@ def _key(item: Item, made: Mapping[str, Any], kitchen: Kitchen) -> str:
         made.get("optimization_level"),
         made.get("nodes"),
     ]
+    if item.phase == "build":
+        parts.append(bool(made.get("timing_cache")))
     if item.precision == "int8-calibrated" and item.phase == "build":
         parts.append(_identity(made["calibration"]))
     if "engine_sha256" in made:

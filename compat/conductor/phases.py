@@ -89,11 +89,11 @@ class Conductor:
         targets = [str(target["name"]) for target in self.kitchen.plan.targets]
         asked = frozenset(t for t in targets if not look_only and only in (None, t))
         rounds = self.kitchen.config.bench.rounds if phase == "bench" else 0
-        if len(self.slots) > 1:
+        if len(self.slots) > 1 or (phase == "build" and self.build_limit is not None):
             together, items = self._divide(phase, items)
             found = units.side_by_side(together, targets, rounds)
             ordered = units.in_order(found, self._place, len if phase == "bench" else self._size)
-            if asked and ordered:
+            if asked and ordered and len(self.slots) > 1:
                 self.progress.begin_side_by_side(phase, min(len(self.slots), len(ordered)))
             work = [partial(self._run_unit, unit, asked, False) for unit in ordered]
             share(work, self.slots, self.progress.wait)
@@ -199,7 +199,9 @@ class Conductor:
         groups: dict[tuple[str, ...], list[Item]] = defaultdict(list)
         for item in items:
             if item.phase == "bench" and self._cannot_run(item) is None:
-                groups[self._comparison(item)].append(item)
+                # Variants and baselines are compared across a model, and that on one GPU.
+                alike = (item.model,) if len(self.slots) > 1 else self._comparison(item)
+                groups[alike].append(item)
         stale: set[tuple[str, int | None]] = set()
         for group in groups.values():
             for round_ in range(self.kitchen.config.bench.rounds):

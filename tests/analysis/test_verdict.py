@@ -241,6 +241,40 @@ def test_a_plan_without_latency_can_not_be_safe() -> None:
     assert {r.code for r in found.reasons} == {"latency-not-planned"}
 
 
+@pytest.mark.parametrize(
+    ("change", "word"), [([], "rebuild"), ([("latency", REBUILT, slower())], "blocked")]
+)
+def test_a_candidate_that_keeps_to_itself_is_judged_rebuilt(change: Any, word: str) -> None:
+    """It differs in how it builds; whether it loads the old engines was not asked."""
+    items = [i for a, b in (PAIRS[0], PAIRS[2]) for i in builders.cell_items("m", "fp32", a, b)]
+    records = [r for n, i in enumerate(items) for r in good_records(i, n)]
+    for check, pair, changed in change:
+        for record in records:
+            if (record["check"], f"{record['builder']}/{record['runtime']}") == (check, pair):
+                record["numbers"] |= changed["numbers"]
+    alone = {**builders.target(B, "candidate"), "cross": False}
+    made = builders.plan(items, [builders.target(A, "current"), alone], [(A, B)], ("m",))
+
+    found = analysis.compile(made, records).upgrades[0]
+
+    assert found.verdict == word
+    assert ("note", "not-crossed") in codes(found)
+
+
+def test_a_model_that_only_the_current_version_builds_is_told_and_nothing_to_compare() -> None:
+    """A target that lists its models says so itself; the others are judged all the same."""
+    kept = [i for a, b in PAIRS for i in builders.cell_items("m", "fp32", a, b)]
+    items = [*kept, *builders.cell_items("left-out", "fp32", A, A)]
+    records = [r for n, i in enumerate(items) for r in good_records(i, n)]
+    targets = [builders.target(A, "current"), builders.target(B, "candidate")]
+    made = builders.plan(items, targets, [(A, B)], ("m", "left-out"))
+
+    found = analysis.compile(made, records).upgrades[0]
+
+    assert found.verdict == "safe"
+    assert found.coverage.uncompared == ("left-out fp32 strong",)
+
+
 def test_an_upgrade_without_any_item_is_not_run() -> None:
     plan = builders.plan([], [builders.target(A), builders.target(B)], [(A, B)])
     found = analysis.compile(plan, []).upgrades[0]

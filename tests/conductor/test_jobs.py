@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from compat.conductor.jobs import Kitchen, entry
+from compat.config.schema import BuildConfig
 from compat.prepared import NodeList
 from tests.conductor.kitchens import kitchen
 
@@ -56,3 +57,13 @@ def test_an_engines_name_says_what_gpu_it_is_for() -> None:
     made = build(kitchen(), "fp16", "weak")
 
     assert made["engine"].endswith("net_batch1-2-4_10.3.0.26_sm_90_fp16-weak.engine")
+
+
+def test_a_build_without_a_timing_cache_is_another_build() -> None:
+    """The report says of each builder whether it had one; an old engine must not stand for it."""
+    there = kitchen()
+    without = replace(
+        there, config=there.config.model_copy(update={"build": BuildConfig(timing_cache=False)})
+    )
+
+    assert build(there, "fp16", "weak")["key"] != build(without, "fp16", "weak")["key"]

@@ -203,6 +203,20 @@ def test_a_time_limit_leaves_builds_for_another_run(yard: Yard, slots: tuple[Slo
     assert {r["status"] for r in yard.run(slots)} == {"ok"}
 
 
+def test_a_time_limit_holds_on_one_gpu_too(yard: Yard) -> None:
+    """Not only between two targets: each begins with a dozen builds of its own."""
+    yard.models = {f"m{n}": 1_000 for n in range(6)}
+    items = yard.conductor(ONE).kitchen.plan.items
+    slow = {item.id: "slow" for item in items if item.check == "build"}
+    conductor = yard.conductor(ONE, slow, build_limit=0.6)
+    with conductor.progress:
+        conductor.run_phase("build")
+
+    answers = [a for a in conductor.answers.values() if a["check"] == "build"]
+    assert {a["status"] for a in answers} == {"ok", "not-run"}
+    assert sum(a["status"] == "ok" for a in answers) <= 3
+
+
 def test_with_one_slot_the_order_is_target_after_target(yard: Yard) -> None:
     """One process per target and phase; in a benchmark the targets take turns."""
     records = yard.run(ONE)

@@ -56,8 +56,10 @@ def make_calibrator(trt: Any, cuda: Cuda, request: Request) -> Any:
                 return stream.read()
 
         def write_calibration_cache(self, cache: Any) -> None:
-            """Keep the table."""
-            with open(request.calibration_cache, "wb") as stream:
+            """Keep the table; whole or not at all, for another GPU's build may read it now."""
+            draft = "%s.%d.part" % (request.calibration_cache, os.getpid())
+            with open(draft, "wb") as stream:
                 stream.write(bytes(cache))
+            os.replace(draft, request.calibration_cache)
 
     return EntropyCalibrator()
