@@ -17,7 +17,7 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,8 @@ class LoopError(UserError):
 class Measured:
     """One latency item as the suite measured it, and what the loop needs to repeat it.
 
-    Times in ms; `median` and `cv` are medians over the rounds.
+    Times in ms; `median` and `cv` are medians over the rounds. `graphs` holds what the rounds say
+    of their launches: as a CUDA graph, one by one, or (None) nothing.
     """
 
     item: Item
@@ -55,6 +56,7 @@ class Measured:
     cv: float
     engine: Path
     feeds: Path
+    graphs: frozenset[bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,9 @@ def measured(kitchen: Kitchen, store: RecordStore, asked: argparse.Namespace) ->
             continue
         entries = [jobs.entry(item, kitchen, build, n) for n in range(kitchen.config.bench.rounds)]
         blocks = [store.find(item.id, entry["round"], entry["key"]) for entry in entries]
-        numbers = [block["numbers"] for block in blocks if block and block["status"] == "ok"]
-        if numbers:
+        held = [block for block in blocks if block and block["status"] == "ok"]
+        if held:
+            numbers = [block["numbers"] for block in held]
             yield Measured(
                 item=item,
                 rounds=len(numbers),
@@ -154,6 +157,7 @@ def measured(kitchen: Kitchen, store: RecordStore, asked: argparse.Namespace) ->
                 cv=statistics.median(n["std_s"] / n["mean_s"] for n in numbers),
                 engine=kitchen.work / entries[0]["engine"],
                 feeds=kitchen.work / entries[0]["feeds"],
+                graphs=frozenset(block["facts"].get("cuda_graph") for block in held),
             )
 
 
@@ -171,18 +175,30 @@ def is_chosen(item: Item, kitchen: Kitchen, asked: argparse.Namespace) -> bool:
 
 
 def repeat(suite: Measured, kitchen: Kitchen, asked: argparse.Namespace) -> Pair:
-    """Run the loop where the suite ran. Raises LoopError."""
+    """Run the loop where the suite ran. Raises LoopError, also where the two launch unlike."""
     environment = kitchen.environments[suite.item.runtime]
     options = ["--seconds", str(asked.seconds), "--path", str(environment.deps)]
     options += ["--no-graph"] if asked.no_graph else []
     argv = command(environment, [str(LOOP), str(suite.engine), str(suite.feeds), *options])
     said = [loop(argv, environment.env, suite.item.id) for _ in range(asked.loops)]
+    graphs = {one["graph"] for one in said}
+    if suite.graphs != graphs:
+        raise LoopError(
+            f"{suite.item.id}: the suite launched {launched(suite.graphs)}, the loop "
+            f"{launched(graphs)}: the times of unlike launches are not compared"
+        )
     return Pair(
         suite,
         median=statistics.median(one["median_ms"] for one in said),
         cv=statistics.median(one["cv"] for one in said),
         graph=all(one["graph"] for one in said),
     )
+
+
+def launched(graphs: Iterable[bool | None]) -> str:
+    """Return in words how runs were launched."""
+    words = {True: "as a CUDA graph", False: "without a CUDA graph", None: "in a way not on record"}
+    return " and ".join(sorted(words[one] for one in graphs))
 
 
 def loop(argv: Sequence[str], env: Mapping[str, str], name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 ``python binding_api.py ENGINE FEEDS.npz [--path FOLDER]`` runs inside a target environment with
 TensorRT 8.5 or 8.6, which still have the binding-index API beside the name-based one. `--path`
 names folders that hold numpy and, where this file was carried alone, the package `compat`.
-Prints one JSON line; exit code 1 if the outputs differ by a single bit.
+Prints one JSON line; exit code 1 if the outputs differ by a single bit or are not finite.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     sys.path.extend([*asked.path, beside])
     found = compare(asked.engine, asked.feeds)
     print(json.dumps(found))
-    return 0 if found["bit_equal"] else 1
+    return 0 if found["bit_equal"] and found["finite"] else 1
 
 
 def compare(engine: str, feeds: str) -> dict[str, object]:

@@ -119,7 +119,7 @@ def _judged(job: Job, precision: str, opset: int, entry: Entry) -> TypedModel:
     count = types.get(wanted, 0)
     share = count / total if total else float(wanted == "FLOAT")
     # A list of the only nodes to lower may well name a few.
-    enough = count > 0 if job.low_precision_nodes else share >= _NEEDED_SHARE
+    enough = share >= _NEEDED_SHARE or (bool(job.low_precision_nodes) and count > 0)
     status: Literal["ok", "failed"] = "ok"
     reason = message = ""
     if not enough:

@@ -46,8 +46,8 @@ def examine(
         if isinstance(answer, Unavailable):
             return [Finding("module", "missing", answer.message)]
         said = f"{target.flavour} {answer.version} on Python {answer.python}"
-        suite = _wheels(uv, [catalogue.suite_recipe(answer.minor)], answer.minor)
-        return [Finding("module", "ok", said), suite, *gpus.examine(target, None, driver)]
+        suite = _suite(uv, work, catalogue, answer.minor, [])
+        return [Finding("module", "ok", said), *suite, *gpus.examine(target, None, driver)]
     way = wheel.way(uv, catalogue)
     if isinstance(way, Unavailable):
         return [Finding("release", "missing", way.message)]
@@ -63,6 +63,8 @@ def _environment(uv: uvs.Uv, work: Path, way: wheel.Way, catalogue: Catalogue) -
     yield from _release(way, recipe)
     if wheel.stands(uv, work, way, catalogue):
         yield Finding("environment", "ok", f"stands in {work / 'envs' / uv.target.name}")
+        if problem := deps.problem(catalogue, minor):
+            yield Finding("python", "missing", problem)
         return
     if chosen is not None:
         yield Finding("python", "ok", f"Python {needed}")
@@ -72,7 +74,7 @@ def _environment(uv: uvs.Uv, work: Path, way: wheel.Way, catalogue: Catalogue) -
         yield Finding("python", "missing", text)
     else:
         yield Finding("python", "note", f"Python {needed} is not here; uv will try to fetch it")
-    yield _wheels(uv, [recipe, catalogue.suite_recipe(minor)], minor)
+    yield from _suite(uv, work, catalogue, minor, [recipe])
     yield _disk(uv.target, work)
 
 
@@ -85,6 +87,20 @@ def _release(way: wheel.Way, recipe: Recipe) -> Iterator[Finding]:
         yield Finding("release", "note", text)
     for link, aim in way.release.beside.items():
         yield Finding("release", "note", f"{link} is laid beside it, as a link to {aim}")
+
+
+def _suite(
+    uv: uvs.Uv, work: Path, catalogue: Catalogue, minor: str, recipes: Sequence[Recipe]
+) -> Iterator[Finding]:
+    """Look for the wheels of recipes, and for the suite's own where they are not laid out yet."""
+    if problem := deps.problem(catalogue, minor):
+        yield Finding("python", "missing", problem)
+    elif deps.stand(work, catalogue, minor):
+        yield Finding("wheels", "ok", f"the suite's packages for Python {minor} are laid out")
+    else:
+        recipes = [*recipes, catalogue.suite_recipe(minor)]
+    if recipes:
+        yield _wheels(uv, recipes, minor)
 
 
 def _wheels(uv: uvs.Uv, recipes: Sequence[Recipe], minor: str) -> Finding:

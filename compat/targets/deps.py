@@ -26,13 +26,10 @@ def folder(
 
     minor: the interpreter's version as "3.11".
     """
-    if minor not in catalogue.suite:
-        known = ", ".join(catalogue.suite)
-        message = f"Python {minor} is not one that the suite runs on ({known})."
+    if message := problem(catalogue, minor):
         return unavailable(uv, "interpreter-missing", message)
     recipe = catalogue.suite_recipe(minor)
-    identity = stamp.digest([recipe.lines(), minor, platform.machine()])
-    path = work / "deps" / f"py{minor}-{identity[:12]}"
+    path, identity = _place(work, catalogue, minor)
     if stamp.read(path, identity) is not None:
         return path
     with stamp.locked(path, uv.deadline, uv.progress) as lock:
@@ -46,6 +43,27 @@ def folder(
             stamp.write(path, identity, {"python": minor})
             return path
     return failure
+
+
+def problem(catalogue: Catalogue, minor: str) -> str:
+    """Return why the suite does not run on a Python ("3.11"); empty where it does."""
+    if minor in catalogue.suite:
+        return ""
+    known = ", ".join(catalogue.suite)
+    return f"Python {minor} is not one that the suite runs on ({known})."
+
+
+def stand(work: Path, catalogue: Catalogue, minor: str) -> bool:
+    """Say whether the folder of a Python that the suite runs on is there and whole."""
+    path, identity = _place(work, catalogue, minor)
+    return stamp.read(path, identity) is not None
+
+
+def _place(work: Path, catalogue: Catalogue, minor: str) -> tuple[Path, str]:
+    """Return the folder and the digest of what belongs into it."""
+    lines = catalogue.suite_recipe(minor).lines()
+    identity = stamp.digest([lines, minor, platform.machine()])
+    return work / "deps" / f"py{minor}-{identity[:12]}", identity
 
 
 def install(uv: Uv, recipe: Recipe, python: Path, into: Path | None) -> Unavailable | None:

@@ -29,6 +29,8 @@ _DROPPED = (
 )
 # Seen on an H200: a clear UNSUPPORTED_CC when an engine is loaded.
 _NOT_RTX = ("sm_90",)
+# The lowest of its ComputeCapability values (headers of 1.7.1).
+_FIRST_RTX = 75
 
 
 def examine(target: TargetSpec, cuda: str | None, driver: Driver) -> Iterator[Finding]:
@@ -37,6 +39,9 @@ def examine(target: TargetSpec, cuda: str | None, driver: Driver) -> Iterator[Fi
     cuda: the CUDA major that its wheels are built for; None where that is not known.
     """
     if target.flavour == "onnxruntime":
+        return
+    if driver.problem and target.flavour == "pytorch":
+        yield Finding("driver", "note", f"{driver.problem}: it runs on the CPU")
         return
     if driver.problem:
         builds = "it builds all the same, but " if target.flavour == "tensorrt_rtx" else ""
@@ -63,10 +68,13 @@ def _driver(target: TargetSpec, cuda: str | None, driver: Driver) -> Finding:
 
 def _refused(target: TargetSpec, gpu: Gpu) -> str:
     """Return why a release does not take a GPU; empty where nothing says so."""
+    capability = int(gpu.arch.removeprefix("sm_"))
     if target.flavour == "tensorrt_rtx":
+        if capability < _FIRST_RTX:
+            return f"TensorRT-RTX supports GPUs from sm_{_FIRST_RTX} on"
         return "TensorRT-RTX refuses to load engines on it" if gpu.arch in _NOT_RTX else ""
     numbers = [int(one) for one in re.findall(r"\d+", target.version)[:2]]
-    release, capability = (numbers[0], numbers[1]), int(gpu.arch.removeprefix("sm_"))
+    release = numbers[0], numbers[1]
     for row in _DROPPED:
         if release >= row.since and capability < row.below:
             last = ".".join(map(str, row.since))

@@ -42,7 +42,7 @@ def _single(item: dict[str, Any], status: str = "ok", **changes: Any) -> Planned
 def _claims(
     *planned: Planned, targets: list[Any] | None = None, upgrades: Any = (), **plan: Any
 ) -> list[Claim]:
-    laid_out = builders.plan([i for i, _ in planned], targets or TARGETS, upgrades, **plan)
+    laid_out = builders.plan([i for i, _ in planned], targets or TARGETS, upgrades) | plan
     return list(analysis.compile(laid_out, [r for _, rs in planned for r in rs]).claims)
 
 
@@ -281,7 +281,7 @@ USUAL, OTHER = {"Half": 60}, {"Half": 58, "Float": 2}
         (OTHER, USUAL, "confirmed", "two builds with the same settings: the same layer types"),
         (OTHER, OTHER, "inconclusive", "so did a second build with the same settings"),
         (OTHER, None, "inconclusive", "no second build"),
-        (USUAL, USUAL, "inconclusive", "nothing changed here"),
+        (USUAL, USUAL, "inconclusive", "the layer types did not change"),
     ],
     ids=["changed", "chance", "no control", "unchanged"],
 )
@@ -298,6 +298,76 @@ def test_a_change_by_the_workspace_is_told_from_chance(
     row = next(c for c in claims if c.id.startswith(f"workspace-tactics/small/{TRT}/"))
     assert row.word == word
     assert said in row.note
+
+
+def test_a_control_that_lacks_what_differed_confirms_nothing() -> None:
+    """Two builds with the same layers say nothing of a latency that neither of both has."""
+    planned = [_built(name, USUAL) for name in (TRT, "small", "again")]
+    planned += [_latency(TRT, "fp16", 0.01), _latency("small", "fp16", 0.012)]
+    targets = [*TARGETS, SMALL, AGAIN]
+
+    row = _row(_claims(*planned, targets=targets), f"workspace-tactics/small/{TRT}/")
+    whole = [*planned, _latency("again", "fp16", 0.01)]
+    control = _row(_claims(*whole, targets=targets), f"workspace-tactics/small/{TRT}/")
+
+    assert row.word == "inconclusive"
+    assert "do not say whether the latency would change by chance" in row.note
+    assert control.word == "confirmed"
+
+
+def _outputs(name: str, precision: str, cosine: float) -> Planned:
+    item = builders.item("accuracy", "vit-b16", precision, name, name, "opt")
+    return item, [builders.accuracy_record(item, 1, golden_cosine=cosine)]
+
+
+def test_an_engine_with_wrong_outputs_speaks_for_no_figure() -> None:
+    """It is named as left out, and the newest release whose outputs hold speaks."""
+    wrong = _outputs(TRT, "fp16", 0.2)
+    planned = [
+        _latency(TRT, "fp16", 0.01, device_bytes=60),
+        _latency(TRT, "fp32", 0.03, device_bytes=100),
+        _latency(TRT, "fp16", 0.012, "hc-ampere-plus"),
+        _latency(TORCH, "fp32", 0.03),
+        wrong,
+    ]
+
+    claims = _claims(*planned)
+    for claim in ("fp16-throughput", "fp16-memory", "hardware-compatible-cost"):
+        left = _row(claims, f"{claim}/left-out")
+        assert left.word == "not-measured"
+        assert f"left out: vit-b16 fp16 strong of {TRT}, whose outputs do not hold" in left.note
+        assert not [c for c in claims if c.id.startswith(claim) and c.measured]
+    assert "outputs that do not hold" in _row(claims, "fp16-throughput/eager-fp32").note
+
+    older = _claims(*planned, _latency(OLD, "fp16", 0.02), _outputs(OLD, "fp16", 1.0))
+    assert OLD in _row(older, "fp16-throughput/eager-fp32/").where
+    assert TRT in _row(older, "fp16-throughput/left-out").note
+
+    right = _claims(*planned[:-1], _outputs(TRT, "fp16", 1.0))
+    assert not [c for c in right if c.id.endswith("/left-out")]
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "is_vit"),
+    [
+        ("tower", "builtin:clip-vit-b32-image", True),
+        ("small", "builtin:dinov2-vits14@pretrained", True),
+        ("clip-vit-b32-text", "builtin:clip-vit-b32-text", False),
+        ("my_ViT", "models/a.onnx", True),
+        ("gravity", "models/vit.onnx", False),
+        ("vit-text", "models/a.onnx", False),
+    ],
+)
+def test_only_vision_transformers_are_vits(name: str, source: str, is_vit: bool) -> None:
+    planned = []
+    for target, precision, base in ((TRT, "fp16", 0.01), (TORCH, "fp32", 0.03)):
+        item = builders.item("latency", name, precision, target, target, "opt")
+        planned.append((item, builders.rounds_of(item, len(item["id"]), base=base)))
+    model = {"name": name, "source": source, "axes": {}, "precisions": []}
+
+    row = _row(_claims(*planned, models=[model]), "fp16-throughput/eager-fp32")
+
+    assert bool(row.measured) is is_vit
 
 
 def test_outputs_and_latency_of_another_workspace_are_told() -> None:

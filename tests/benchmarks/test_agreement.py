@@ -31,9 +31,9 @@ def stand_in(folder: Path, said: str) -> Path:
     return path
 
 
-def figure(median_ms: float) -> str:
+def figure(median_ms: float, *, graph: bool = True) -> str:
     """Return what the loop prints."""
-    return json.dumps({"median_ms": median_ms, "cv": 0.004, "n": 9, "graph": True})
+    return json.dumps({"median_ms": median_ms, "cv": 0.004, "n": 9, "graph": graph})
 
 
 @pytest.fixture
@@ -66,7 +66,8 @@ def put_on_record(there: Kitchen, cv: float, key: str) -> None:
     for round_, median in enumerate(SUITE_MEDIANS):
         numbers = {"median_s": median, "mean_s": median, "std_s": cv * median}
         found = unanswered(item.id, round_, {}, status="ok", reason="", message="")
-        found |= {"numbers": numbers, "key": key or entry(item, there, build, round_)["key"]}
+        found |= {"numbers": numbers, "facts": {"cuda_graph": True}}
+        found |= {"key": key or entry(item, there, build, round_)["key"]}
         store.append(found)
 
 
@@ -125,6 +126,14 @@ def test_without_both_figures_there_is_no_agreement(
 ) -> None:
     assert run(said, 0.005, *options) == 2
     assert word in capsys.readouterr().err
+
+
+def test_a_cuda_graph_is_not_compared_with_single_launches(
+    run: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(figure(1.0, graph=False), 0.005) == 2
+    said = capsys.readouterr().err
+    assert "the suite launched as a CUDA graph, the loop without a CUDA graph" in said
 
 
 def test_records_of_another_plan_or_machine_do_not_count(

@@ -30,12 +30,15 @@ class Crooked(Both):
         return done
 
 
-@pytest.mark.parametrize(("plan", "code"), [(Both, 0), (Crooked, 1)])
-def test_outputs_that_differ_by_a_bit_are_no_match(
+@pytest.mark.parametrize(
+    ("plan", "finite", "code"), [(Both, True, 0), (Crooked, True, 1), (Both, False, 1)]
+)
+def test_outputs_that_differ_by_a_bit_or_are_no_numbers_are_no_match(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     plan: Any,
+    finite: bool,
     code: int,
 ) -> None:
     device = FakeCuda()
@@ -46,6 +49,8 @@ def test_outputs_that_differ_by_a_bit_are_no_match(
     monkeypatch.setattr(cuda, "Cuda", lambda: device)
     ticks = itertools.count()
     monkeypatch.setattr(trt_engine, "EventClock", lambda *_: lambda: next(ticks) * 1e-3)
+    if not finite:  # the output of the stand-in holds whole numbers
+        monkeypatch.setattr(np, "isfinite", lambda array: np.zeros(array.shape, bool))
     np.savez(tmp_path / "feeds.npz", ids=np.ones((2, 2), dtype=np.int64))
     (tmp_path / "e.engine").write_bytes(b"plan")
 
@@ -53,7 +58,8 @@ def test_outputs_that_differ_by_a_bit_are_no_match(
 
     said = json.loads(capsys.readouterr().out)
     assert found == code
-    assert said["bit_equal"] is (code == 0)
+    assert said["bit_equal"] is (plan is Both)
+    assert said["finite"] is finite
     assert said["launches"] == {"names": 200, "bindings": 200}
     assert said["median_ms"] == pytest.approx({"names": 1.0, "bindings": 1.0})
     assert said["outputs"] == {"twice": [2, 2]}

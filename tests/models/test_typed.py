@@ -214,6 +214,25 @@ def test_with_a_list_of_what_may_be_lowered_all_else_stays_fp32(tmp_path: Path) 
     assert (told.key, told.names) == ("low-precision-nodes", spec.low_precision_nodes)
 
 
+def test_a_graph_without_weights_keeps_its_fp32_form_beside_a_list(tmp_path: Path) -> None:
+    info = helper.make_tensor_value_info
+    shape = ["batch", 4]
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"], name="relu")],
+        "g",
+        [info("x", TensorProto.FLOAT, shape)],
+        [info("y", TensorProto.FLOAT, shape)],
+    )
+    path = tmp_path / "relu.onnx"
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(made, path)
+    spec = ModelSpec("user", str(path), precisions=("fp32",), low_precision_nodes=("relu",))
+
+    (model,) = prepare(spec, tmp_path / "work", opsets=(17,)).typed
+
+    assert (model.status, model.reason) == ("ok", "")
+
+
 @pytest.mark.parametrize("key", ["fp32_nodes", "low_precision_nodes"])
 def test_a_builder_is_told_names_for_operator_types_and_keeps_unknown_entries(
     tmp_path: Path, write_conv: Callable[..., Path], key: str

@@ -75,6 +75,29 @@ class TestWheelTarget:
     def test_a_python_without_wheels(self, bench: Bench) -> None:
         assert "not for 3.6" in _look(bench, python="3.6")["release"].text
 
+    def test_a_python_that_the_suite_does_not_run_on(self, bench: Bench) -> None:
+        bench.suite = {"3.8": ("suite-dep==1.0",)}
+
+        found = _look(bench)["python"]
+
+        assert found.level == "missing"
+        assert "is not one that the suite runs on (3.8)" in found.text
+
+    def test_a_standing_environment_that_the_suite_does_not_run_in(self, bench: Bench) -> None:
+        bench.ready()
+        bench.suite = {"3.8": ("suite-dep==1.0",)}
+
+        assert _look(bench)["python"].level == "missing"
+
+    def test_packages_of_the_suite_that_are_laid_out_need_no_wheels(self, bench: Bench) -> None:
+        bench.ready()
+        bench.runtime("2.0.0")
+        next(bench.wheels.glob("suite_dep*")).unlink()
+
+        found = _look(bench, "2.0.0", name="second", find_links=(bench.wheels,))
+
+        assert found["wheels"].level == "ok"
+
     def test_a_full_disk(self, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         class Usage(NamedTuple):
             free: int
@@ -96,6 +119,15 @@ def test_a_local_target_is_asked(bench: Bench) -> None:
     assert fits["module"].level == "ok"
     assert other["module"].level == "missing"
     assert "1.0.0" in other["module"].text
+
+
+def test_a_local_target_of_a_python_that_the_suite_does_not_run_on(bench: Bench) -> None:
+    python = str(bench.ready().python)
+    bench.suite = {"3.8": ("suite-dep==1.0",)}
+
+    found = _look(bench, name="mine", provider="local", python=python)
+
+    assert found["python"].level == "missing"
 
 
 def _gpu(flavour: str, version: str, cuda: str, driver: Driver) -> dict[str, Finding]:
@@ -140,6 +172,22 @@ def test_without_a_driver_an_rtx_builder_is_of_some_use() -> None:
     )
     assert "builds" not in _gpu("tensorrt", "8.6.0", "12", NO_DRIVER)["driver"].text
     assert _gpu("onnxruntime", "1.31.1", "cpu", NO_DRIVER) == {}
+
+
+def test_without_a_driver_pytorch_runs_on_the_cpu() -> None:
+    found = _gpu("pytorch", "2.11.0", "12", NO_DRIVER)
+
+    assert found["driver"].level == "note"
+    assert "runs on the CPU" in found["driver"].text
+
+
+@pytest.mark.parametrize(
+    ("arch", "level"), [("sm_70", "missing"), ("sm_75", "ok"), ("sm_90", "missing")]
+)
+def test_gpus_that_rtx_does_not_take(arch: str, level: str) -> None:
+    found = _gpu("tensorrt_rtx", "1.7.1.116", "12", _machine("13.0", "a GPU", arch))
+
+    assert found["gpu"].level == level
 
 
 def test_what_is_laid_beside_is_told(isolated: None, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def claims(evidence: Evidence) -> tuple[Claim, ...]:
     """Return the rows of every claim; none where the plan holds no builder of TensorRT."""
     if all(target["flavour"] != TENSORRT for target in evidence.plan["targets"]):
         return ()
-    engines = Engines(evidence.plan, evidence.seen)
+    engines = Engines(evidence)
     return (
         *measured.fp16_throughput(evidence, engines),
         *measured.int8_latency(evidence, engines),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, Final
@@ -26,6 +26,8 @@ DETERMINISM: Final = Statement(
     source="NVIDIA, samples/trtexec/README.md",
 )
 _SHOWN: Final = 6
+#: What two builds are compared by.
+_KINDS: Final = ("layer types", "outputs", "latency")
 
 
 def patch_loads(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
@@ -92,11 +94,19 @@ def _numbers(item: Observation) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What differs between two builds of one graph; ``told`` says it, what was looked at."""
+    """What was looked at in two builds of one graph: by kind, whether it differs, in words."""
 
-    differs: bool
-    told: str
-    items: tuple[str, ...]
+    found: Mapping[str, tuple[bool, str]]
+
+    @property
+    def moved(self) -> set[str]:
+        """The kinds of things that differ."""
+        return {name for name, (differs, _) in self.found.items() if differs}
+
+    @property
+    def told(self) -> str:
+        """All that was looked at."""
+        return ", ".join(self.found[name][1] for name in _KINDS if name in self.found)
 
 
 def workspace(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
@@ -127,12 +137,16 @@ def _workspace_row(
     change = _change(evidence, build, base)
     control = _control(evidence, engines, build, base)
     builder, reference = build.item["builder"], base.item["builder"]
-    if not change.differs:
-        word, note = "inconclusive", "nothing changed here; that it never does is not shown"
-    elif control is None:
+    moved = change.moved
+    if not moved:
+        word, note = "inconclusive", _unmoved(change)
+    elif not control.found:
         word, note = "inconclusive", "no second build with the same settings to tell it from chance"
-    elif control.differs:
+    elif moved & control.moved:
         word, note = "inconclusive", f"so did a second build with the same settings: {control.told}"
+    elif lacking := [name for name in _KINDS if name in moved and name not in control.found]:
+        told = f"they do not say whether the {' and the '.join(lacking)} would change by chance"
+        word, note = "inconclusive", f"two builds with the same settings: {control.told}; {told}"
     else:
         word, note = "confirmed", f"two builds with the same settings: {control.told}"
     size = engines.targets[builder]["build"]["workspace"] / 2**20
@@ -142,8 +156,19 @@ def _workspace_row(
         word,
         change.told,
         note=note,
-        items=change.items,
+        items=(build.id, base.id) if change.found else (),
     )
+
+
+def _unmoved(change: _Change) -> str:
+    """Why no change shows nothing."""
+    known = [name for name in _KINDS if name in change.found]
+    if not known:
+        return "no layer types, outputs or latency of both builds to compare"
+    what = "nothing changed here"
+    if len(known) < len(_KINDS):
+        what = f"the {' and the '.join(known)} did not change"
+    return f"{what}; that it never does is not shown"
 
 
 def _same_cell(item: Observation) -> dict[str, str]:
@@ -162,18 +187,20 @@ def _workspace_apart(engines: Engines, item: Observation, base: Observation) -> 
 
 def _control(
     evidence: Evidence, engines: Engines, build: Observation, base: Observation
-) -> _Change | None:
-    """Two builds of the same cell with the same settings, if there are such."""
+) -> _Change:
+    """What builds of the same cell with the same settings differ in, if there are such."""
+    merged: dict[str, tuple[bool, str]] = {}
     for one in (base, build):
         twins = [
             o
             for o in engines.at_home(TENSORRT, "build", **_same_cell(one))
             if _settings(engines, o) == _settings(engines, one)
         ]
-        changes = [_change(evidence, *pair) for pair in permutations(twins, 2)]
-        if found := [change for change in changes if change.items]:
-            return max(found, key=lambda change: (change.differs, len(change.told)))
-    return None
+        for pair in permutations(twins, 2):
+            for name, (differs, said) in _change(evidence, *pair).found.items():
+                if name not in merged or (differs and not merged[name][0]):
+                    merged[name] = differs, said
+    return _Change(merged)
 
 
 def _settings(engines: Engines, item: Observation) -> tuple[Any, ...]:
@@ -184,15 +211,13 @@ def _settings(engines: Engines, item: Observation) -> tuple[Any, ...]:
 def _change(evidence: Evidence, build: Observation, base: Observation) -> _Change:
     """Compare the layers, the outputs and the latency of two builds; each where it is known."""
     ours, theirs = ((o.record or {}).get("facts", {}).get("layer_types") for o in (build, base))
-    told = [f"{'other' if ours != theirs else 'the same'} layer types"] if ours and theirs else []
-    differs = bool(told) and ours != theirs
-    items = [build.id, base.id] if told else []
-    for found, say in (_outputs(evidence, build, base), _speed(evidence, build, base)):
-        if say:
-            told.append(say)
-            differs = differs or found
-            items = [build.id, base.id]
-    return _Change(differs, ", ".join(told), tuple(items))
+    layers = f"{'other' if ours != theirs else 'the same'} layer types" if ours and theirs else ""
+    looked = (
+        (ours != theirs, layers),
+        _outputs(evidence, build, base),
+        _speed(evidence, build, base),
+    )
+    return _Change({name: one for name, one in zip(_KINDS, looked, strict=True) if one[1]})
 
 
 def _places(

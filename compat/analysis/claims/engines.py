@@ -1,4 +1,7 @@
-"""Which engines a claim can be tried on: the newest release that was measured speaks for all."""
+"""Which engines a claim can be tried on: the newest release that was measured speaks for all.
+
+What an engine with wrong outputs takes says nothing of TensorRT, so none speaks for a figure.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,35 @@ from typing import Any, Final
 
 from packaging.version import Version
 
-from compat.analysis.observations import Observation, Observations
+from compat.analysis import predictions
+from compat.analysis.evidence import Evidence
+from compat.analysis.observations import Observation
 
 TENSORRT: Final = "tensorrt"
 PYTORCH: Final = "pytorch"
-_VIT = re.compile("vit", re.IGNORECASE)
+_BUILTIN = "builtin:"
+_BUILTIN_VITS: Final = frozenset({"vit-b16", "clip-vit-b32-image", "dinov2-vits14"})
+_WORD = re.compile("[a-z0-9]+")
 
 
 class Engines:
     """Observations by flavour, newest release first."""
 
-    def __init__(self, plan: Mapping[str, Any], seen: Observations) -> None:
+    def __init__(self, evidence: Evidence) -> None:
+        plan, seen = evidence.plan, evidence.seen
         self.plan = plan
-        self.seen = seen
         self.targets: dict[str, Mapping[str, Any]] = {t["name"]: t for t in plan["targets"]}
         self.models: tuple[str, ...] = tuple(m["name"] for m in plan["models"])
-        #: Models that are vision transformers, by their name or source.
-        self.vits: tuple[str, ...] = tuple(
-            m["name"] for m in plan["models"] if _VIT.search(f"{m['name']} {m.get('source', '')}")
-        )
+        #: Models that are vision transformers, by their source or name.
+        self.vits: tuple[str, ...] = tuple(m["name"] for m in plan["models"] if _is_vit(m))
         ages = {name: _age(target) for name, target in self.targets.items()}
         held = [o for o in seen.by_id.values() if o.status == "ok" and o.pair[0] == o.pair[1]]
+        self._wrong = {
+            (o.pair[0], *o.cell)
+            for o in seen.by_id.values()
+            if o.check in ("accuracy", predictions.CHECK) and o.pair[0] == o.pair[1]
+            if evidence.judge(o, evidence.primary(o)).verdict == "fail"
+        }
         self._by_place: dict[tuple[str, ...], list[Observation]] = {}
         for item in sorted(held, key=lambda o: ages[o.item["builder"]]):
             place = self._flavour(item), item.check
@@ -55,14 +66,30 @@ class Engines:
             if all(found.item.get(name) == value for name, value in wanted.items()):
                 yield found
 
-    def timed(self, flavour: str, **wanted: str) -> Observation | None:
-        """Return the newest release's latency of one place, if any."""
-        return next((o for o in self.at_home(flavour, "latency", **wanted) if o.rounds), None)
+    def holds(self, item: Observation) -> bool:
+        """Whether no check of an engine's outputs failed in the runtime that built it."""
+        return (item.pair[0], *item.cell) not in self._wrong
+
+    def timed(
+        self, flavour: str, *, any_outputs: bool = False, **wanted: str
+    ) -> Observation | None:
+        """Return the newest release's latency of one place, if any; by default its outputs hold."""
+        found = (o for o in self.at_home(flavour, "latency", **wanted) if o.rounds)
+        return next((o for o in found if any_outputs or self.holds(o)), None)
 
     def points(self, model: str) -> tuple[str, ...]:
         """Places in the profile where TensorRT was timed on a model."""
         found = self.at_home(TENSORRT, "latency", model=model)
         return tuple(dict.fromkeys(o.item["point"] for o in found))
+
+
+def _is_vit(model: Mapping[str, Any]) -> bool:
+    """Whether a model is a vision transformer; of the user's own, the name says so."""
+    source = str(model.get("source", ""))
+    if source.startswith(_BUILTIN):
+        return source.removeprefix(_BUILTIN).partition("@")[0] in _BUILTIN_VITS
+    words = _WORD.findall(model["name"].lower())
+    return "vit" in words and "text" not in words
 
 
 def _age(target: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -75,3 +102,8 @@ def kind(item: Observation) -> str:
     """Precision with its typing and variant, as ``fp16 weak``."""
     _, precision, typing, variant = item.cell
     return " ".join([precision, typing, *([] if variant == "plain" else [variant])])
+
+
+def engine(item: Observation) -> str:
+    """An engine in words, as ``resnet50 fp16 weak of trt-10.3``."""
+    return f"{item.item['model']} {kind(item)} of {item.item['builder']}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
-from compat.analysis.claims.engines import PYTORCH, TENSORRT, Engines, kind
+from compat.analysis.claims.engines import PYTORCH, TENSORRT, Engines, engine, kind
 from compat.analysis.claims.statement import ABOUT, Statement, share, times
 from compat.analysis.comparison import Names, pair_up
 from compat.analysis.costs import VARIANT, numbers, plain_beside
@@ -64,6 +65,7 @@ _EAGER: Final = (
 _COMPILED: Final = _Baseline("compiled-fp16", "torch.compile fp16", "fp16", "compiled")
 _SIDES: Final = Names("TensorRT", "PyTorch", "PyTorch")
 _QUICK: Final = "a quick run takes small models and short blocks"
+_ALL_LEFT_OUT: Final = "every engine that could be compared has outputs that do not hold"
 #: Where memory is counted: its name, the check that records it, the number.
 _MEMORY: Final = (
     ("engine file", "build", "engine_bytes"),
@@ -74,24 +76,27 @@ _MEMORY: Final = (
 
 def fp16_throughput(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
     """Throughput of fp16 on the ViTs of the plan; the same batch, so the inverse of latency."""
+    tried: list[Pair] = []
     for baseline in (*_EAGER, _COMPILED):
-        pairs = _with_pytorch(engines, engines.vits, "fp16", baseline)
-        if missing := _missing(engines, pairs, ("fp16", "a ViT"), baseline):
+        pairs, seen = _with_pytorch(engines, engines.vits, ("fp16",), baseline)
+        if missing := _missing(engines, pairs, seen, ("fp16", "a ViT"), baseline):
             yield THROUGHPUT.missing(missing, baseline.id, f"against {baseline.name}")
         yield from _ratios(evidence, THROUGHPUT, pairs, against=baseline, inverse=True)
+        tried += seen
+    yield from _left_out(engines, THROUGHPUT, tried)
 
 
 def int8_latency(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
     """Latency of int8, from Q/DQ and calibrated, on every model."""
+    tried: list[Pair] = []
     for baseline in _EAGER:
-        pairs = [
-            pair
-            for precision in ("int8", "int8-calibrated")
-            for pair in _with_pytorch(engines, engines.models, precision, baseline)
-        ]
-        if missing := _missing(engines, pairs, ("int8", "any model"), baseline):
+        int8 = ("int8", "int8-calibrated")
+        pairs, seen = _with_pytorch(engines, engines.models, int8, baseline)
+        if missing := _missing(engines, pairs, seen, ("int8", "any model"), baseline):
             yield INT8_LATENCY.missing(missing, baseline.id, f"against {baseline.name}")
         yield from _ratios(evidence, INT8_LATENCY, pairs, against=baseline)
+        tried += seen
+    yield from _left_out(engines, INT8_LATENCY, tried)
 
 
 def hardware_compatible(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
@@ -101,35 +106,52 @@ def hardware_compatible(evidence: Evidence, engines: Engines) -> Iterator[Claim]
         for o in engines.at_home(TENSORRT, "latency")
         if o.rounds and o.item["variant"].startswith("hc-")
     ]
-    pairs = [(o, p) for o in timed if (p := plain_beside(evidence.plan, evidence.seen, o))]
+    tried = [(o, p) for o in timed if (p := plain_beside(evidence.plan, evidence.seen, o))]
     missing = "no hardware-compatible engine was timed beside its plain one"
     if evidence.plan["quick"]:
-        pairs, missing = [], _QUICK
+        tried, missing = [], _QUICK
+    pairs = [pair for pair in tried if all(map(engines.holds, pair))]
     if not pairs:
-        yield HARDWARE.missing(missing)
+        yield HARDWARE.missing(_ALL_LEFT_OUT if tried else missing)
     yield from _ratios(evidence, HARDWARE, pairs, against=None, less_one=True)
+    yield from _left_out(engines, HARDWARE, tried)
 
 
 def _with_pytorch(
-    engines: Engines, models: Sequence[str], precision: str, baseline: _Baseline
-) -> list[Pair]:
-    """TensorRT and PyTorch at the same model, place in the profile, and batch."""
-    found: list[Pair] = []
-    for model in () if engines.plan["quick"] else models:
-        for point in engines.points(model):
-            place = {"model": model, "point": point}
-            ours = engines.timed(TENSORRT, precision=precision, variant="plain", **place)
-            theirs = engines.timed(
-                PYTORCH, precision=baseline.precision, variant=baseline.variant, **place
-            )
-            if ours and theirs and ours.item.get("batch") == theirs.item.get("batch"):
-                found.append((ours, theirs))
-    return found
+    engines: Engines, models: Sequence[str], precisions: Sequence[str], baseline: _Baseline
+) -> tuple[list[Pair], list[Pair]]:
+    """TensorRT and PyTorch at the same model, place in the profile, and batch.
+
+    First the pairs whose outputs hold, then those that would speak if outputs did not matter.
+    """
+    sound: list[Pair] = []
+    seen: list[Pair] = []
+    held = {"precision": baseline.precision, "variant": baseline.variant}
+    for precision in precisions:
+        wanted = {"precision": precision, "variant": "plain"}
+        for model in () if engines.plan["quick"] else models:
+            for point in engines.points(model):
+                place = {"model": model, "point": point}
+                for found, any_outputs in ((sound, False), (seen, True)):
+                    ours = engines.timed(TENSORRT, any_outputs=any_outputs, **wanted, **place)
+                    theirs = engines.timed(PYTORCH, any_outputs=any_outputs, **held, **place)
+                    if ours and theirs and ours.item.get("batch") == theirs.item.get("batch"):
+                        found.append((ours, theirs))
+    return sound, seen
+
+
+def _left_out(engines: Engines, statement: Statement, seen: Sequence[Pair]) -> Iterator[Claim]:
+    """The row that names the engines that would have spoken, were their outputs right."""
+    wrong = dict.fromkeys(engine(o) for pair in seen for o in pair if not engines.holds(o))
+    if wrong:
+        note = f"left out: {', '.join(wrong)}, whose outputs do not hold"
+        yield statement.missing(note, "left-out", "engines with wrong outputs")
 
 
 def _missing(
     engines: Engines,
     pairs: list[Pair],
+    seen: list[Pair],
     ours: tuple[str, str],
     baseline: _Baseline,
 ) -> str:
@@ -138,11 +160,13 @@ def _missing(
         return _QUICK
     if pairs:
         return ""
+    if seen:
+        return _ALL_LEFT_OUT
     precision, model = ours
     if not engines.has(PYTORCH):
         return "the plan has no PyTorch target"
     wanted = {"precision": baseline.precision, "variant": baseline.variant}
-    if engines.timed(PYTORCH, **wanted) is None:
+    if engines.timed(PYTORCH, any_outputs=True, **wanted) is None:
         return f"PyTorch was not timed in {baseline.name}"
     return f"no {precision} engine of {model} was timed beside PyTorch in {baseline.name}"
 
@@ -212,44 +236,52 @@ def _points(value: float) -> str:
 
 def fp16_memory(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
     """Bytes of fp16 against fp32 by the same builder, wherever they were counted."""
+    quick = bool(evidence.plan["quick"])
+    tried: list[Pair] = []
     for name, check, number in _MEMORY:
-        quick = bool(evidence.plan["quick"])
-        rows = [] if quick else list(_memory(engines, name, check, number))
+        seen = [] if quick else list(_halves(engines, check, number, any_outputs=True))
+        pairs = [] if quick else _halves(engines, check, number)
+        rows = [_memory(name, number, pair) for pair in pairs]
         if not rows:
             missing = f"no fp16 and fp32 engine of one builder both have {number} on record"
-            place = number.replace("_", "-")
-            rows = [FP16_MEMORY.missing(_QUICK if quick else missing, place, name)]
+            missing = _QUICK if quick else _ALL_LEFT_OUT if seen else missing
+            rows = [FP16_MEMORY.missing(missing, number.replace("_", "-"), name)]
         yield from rows
+        tried += seen
+    yield from _left_out(engines, FP16_MEMORY, tried)
 
 
-def _memory(engines: Engines, name: str, check: str, number: str) -> Iterator[Claim]:
+def _memory(name: str, number: str, pair: Pair) -> Claim:
+    ours, theirs = pair
+    less = 1 - _bytes(ours, number) / _bytes(theirs, number)
+    where = f"{name}, {_place(ours)}: {ours.item['builder']} {kind(ours)} against fp32"
+    place = [number.replace("_", "-"), ours.item["builder"], *ours.cell]
+    place += [ours.item["point"]] if ours.item["point"] else []
+    items = (ours.id, theirs.id)
+    return FP16_MEMORY.figure("/".join(place), where, (less, less, less), share, items=items)
+
+
+def _halves(
+    engines: Engines, check: str, number: str, *, any_outputs: bool = False
+) -> Iterator[Pair]:
+    """The fp16 engine that speaks at each place, beside its fp32 engine."""
     for model in engines.models:
-        points = engines.points(model) if check == "latency" else (None,)
-        for point in points:
-            half = {"model": model, "variant": "plain", **({"point": point} if point else {})}
-            pair = _half_and_full(engines, check, number, half)
-            if pair is None:
-                continue
-            ours, theirs = pair
-            less = 1 - _bytes(ours, number) / _bytes(theirs, number)
-            where = f"{name}, {_place(ours)}: {ours.item['builder']} {kind(ours)} against fp32"
-            place = [number.replace("_", "-"), ours.item["builder"], *ours.cell]
-            place += [point] if point else []
-            yield FP16_MEMORY.figure(
-                "/".join(place), where, (less, less, less), share, items=(ours.id, theirs.id)
-            )
+        for point in engines.points(model) if check == "latency" else (None,):
+            place = {"model": model, "variant": "plain", **({"point": point} if point else {})}
+            pairs = _half_and_full(engines, check, number, place)
+            held = (pair for pair in pairs if any_outputs or all(map(engines.holds, pair)))
+            yield from islice(held, 1)
 
 
 def _half_and_full(
     engines: Engines, check: str, number: str, wanted: dict[str, str]
-) -> Pair | None:
-    """The newest builder whose fp16 and fp32 engines both say the number."""
+) -> Iterator[Pair]:
+    """Every builder whose fp16 and fp32 engines both say the number, newest first."""
     for ours in engines.at_home(TENSORRT, check, precision="fp16", **wanted):
         same = {"builder": ours.item["builder"], "typing": ours.item["typing"]}
         for theirs in engines.at_home(TENSORRT, check, precision="fp32", **same, **wanted):
             if _bytes(ours, number) and _bytes(theirs, number):
-                return ours, theirs
-    return None
+                yield ours, theirs
 
 
 def _bytes(item: Observation, number: str) -> float:
