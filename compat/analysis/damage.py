@@ -27,6 +27,14 @@ def judge(item: Observation) -> Judgement:
         return Judgement("fail", item.message, code=item.reason or item.status)
     if item.item.get("damage") == HOST_CODE_DENIED:
         return _untrusted(item)
+    if not facts.get("stopped_by_digest"):  # the process ended before it said so
+        text = f"{item.reason or item.status}; not known whether the digest had stopped it before"
+        return Judgement("info", text, code="damage-unknown")
+    return _stopped(item, facts, record.get("numbers") or {})
+
+
+def _stopped(item: Observation, facts: Mapping[str, Any], numbers: Mapping[str, Any]) -> Judgement:
+    """A damaged engine that the digest has stopped: what the runtime does with it all the same."""
     if item.status == "refused":
         text = f"the digest stops it; the runtime refuses it too: {item.reason}"
         return Judgement("info", text, code="damage-refused")
@@ -37,7 +45,7 @@ def judge(item: Observation) -> Judgement:
     if item.status in BROKEN:
         said = "loads it without a word, then fails" if facts.get("loaded_silently") else "fails"
         return Judgement("info", f"{only} {said}: {item.message}", code="damage-breaks")
-    text = f"{only} loads it without a word; {said_change(record.get('numbers') or {})}"
+    text = f"{only} loads it without a word; {said_change(numbers)}"
     return Judgement("info", text, code="damage-loads")
 
 
@@ -65,7 +73,9 @@ def said_change(numbers: Mapping[str, Any]) -> str:
     if numbers.get("outputs_lost"):
         return "outputs missing or of another shape"
     if numbers.get("not_finite"):
-        return f"{numbers['not_finite']:.0f} outputs are no numbers any more"
+        return f"{numbers['not_finite']:.0f} values are finite only with or only without the damage"
+    if numbers.get("compared") == 0:
+        return "no value could be compared"
     change = numbers.get("max_abs_change")
     if change is None:
         return "not run"

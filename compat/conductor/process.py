@@ -25,6 +25,7 @@ class Watch:
     started: str | None = None  # id of the item in progress
     since: float = field(default_factory=time.monotonic)
     finished: set[str] = field(default_factory=set)
+    facts: dict[str, Any] = field(default_factory=dict)  # what that item has settled so far
     target: dict[str, Any] = field(default_factory=dict)
     offset: int = 0  # how far its events were taken
 
@@ -63,7 +64,7 @@ def run(job: Job, on_result: Callable[[Result], None]) -> Generator[Watch]:
                 on_result(_unanswered(item, watch, job))
             return
         record = _result(dead, watch, **ended, message=_say(ended["reason"], job.log))
-        record["facts"] = {"limit_s": job.timeouts[dead["check"]]}
+        record["facts"] = {**watch.facts, "limit_s": job.timeouts[dead["check"]]}
         on_result(record)
         left = [item for item in left if item is not dead]
 
@@ -117,11 +118,15 @@ def _take(events: Path, watch: Watch, on_result: Callable[[Result], None]) -> No
     with _uninterrupted():
         for event, end in read_events(events, watch.offset):
             watch.offset = end
+            if event["event"] == "progress":  # the item goes on, and so does its time limit
+                if event["item"] == watch.started:
+                    watch.facts.update(event["facts"])
+                continue
             watch.since = time.monotonic()
             if event["event"] == "session":
                 watch.target = event["target"]
             elif event["event"] == "started":
-                watch.started = event["item"]
+                watch.started, watch.facts = event["item"], {}
             elif event["event"] == "result":
                 watch.started = None
                 watch.finished.add(event["item"])

@@ -26,12 +26,13 @@ _MARKS: Final = {
     "damage-refused": Mark("✓", "+", "digest + refused", "good"),
     "damage-loads": Mark("↻", "R", "digest only", "change"),
     "damage-breaks": Mark("↻", "R", "digest only", "change"),
+    "damage-unknown": Mark("?", "?", "digest unknown", "unclear"),
     "damage-kills": Mark("↻", "R", "digest; runtime dies", "change"),
     "host-code-refused": Mark("✓", "+", "refused", "good"),
     "host-code-loads": Mark("↻", "R", "loads", "change"),
     "host-code-kills": Mark("↻", "R", "breaks", "change"),
 }
-_CHANGE: Final = ("max_abs_change", "max_abs_whole", "not_finite", "outputs_lost")
+_CHANGE: Final = ("max_abs_change", "max_abs_whole", "compared", "not_finite", "outputs_lost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ def sentence(items: Sequence[Row]) -> str:
         if codes[code]
     ]
     rest = f" ({', '.join(said)})" if said else ""
+    unknown = codes["damage-unknown"]
+    more = f" Of {unknown} it is not known: the process ended too early." if unknown else ""
     return (
         f"Damaged engines: the manifest's digest stopped {stopped} of {len(tried)} "
-        f"before the runtime had them{rest}."
+        f"before the runtime had them{rest}.{more}"
     )

@@ -22,12 +22,13 @@ SESSION = pytest.StashKey[Dict[str, Any]]()
 class Recorder:
     """Collects what one item found; the fixture writes it down whatever happens."""
 
-    def __init__(self, item: Dict[str, Any], log_path: str) -> None:
+    def __init__(self, item: Dict[str, Any], log_path: str, events: EventLog) -> None:
         self.item = item
         self.numbers: Dict[str, Optional[float]] = {}
         self.facts: Dict[str, Any] = {}
         self.files: Dict[str, str] = {}
         self._log_path = log_path
+        self._events = events
         self._log: Optional[Any] = None
 
     def log(self, line: str) -> None:
@@ -37,6 +38,11 @@ class Recorder:
             self.files["log"] = self.item["log"]
         self._log.write(line + "\n")
         self._log.flush()
+
+    def settle(self, **facts: Any) -> None:
+        """Add facts that hold even if the process dies before the item's end."""
+        self.facts.update(facts)
+        self._events.write("progress", item=self.item["id"], facts=facts)
 
     def close(self) -> None:
         """Close the log."""
@@ -139,7 +145,7 @@ def _os_reason(error: OSError) -> str:
 @pytest.fixture
 def recorder(pytestconfig: pytest.Config, job: Job, item: Dict[str, Any]) -> Iterator[Recorder]:
     """What the test fills; its log file stands beside the item."""
-    made = Recorder(item, job.path(item["log"]))
+    made = Recorder(item, job.path(item["log"]), pytestconfig.stash[EVENTS])
     yield made
     made.close()
 

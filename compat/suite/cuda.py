@@ -67,6 +67,10 @@ class Cuda:
         self._call("cuMemAlloc_v2", ctypes.byref(pointer), ctypes.c_size_t(max(size, 1)))
         return Buffer(self, pointer.value, size)
 
+    def synchronize(self) -> None:
+        """Wait until all streams of the context are empty, the default one too."""
+        self._call("cuCtxSynchronize")
+
     def stream(self) -> "Stream":
         """Make a stream that does not wait for the default one."""
         handle = ctypes.c_void_p()

@@ -107,11 +107,11 @@ def change(whole: Mapping[str, Any], damaged: Mapping[str, Any]) -> Dict[str, fl
     """Return how far a damaged engine's outputs are from those of the whole engine.
 
     Returns:
-        ``max_abs_change`` over the finite values and ``max_abs_whole`` beside it, ``not_finite``
-        (values that the damage made NaN or infinite), ``outputs_lost`` (outputs that are missing
-        or of another shape).
+        ``max_abs_change`` over the values that are finite in both and ``max_abs_whole`` beside it,
+        ``compared`` (how many these are), ``not_finite`` (values that are finite in one of the two
+        only), ``outputs_lost`` (outputs that are missing or of another shape).
     """
-    largest, scale, not_finite, lost = 0.0, 0.0, 0, 0
+    largest, scale, compared, not_finite, lost = 0.0, 0.0, 0, 0, 0
     for name, reference in whole.items():
         old = np.asarray(reference, dtype=np.float64)
         if name not in damaged or np.shape(damaged[name]) != old.shape:
@@ -119,12 +119,14 @@ def change(whole: Mapping[str, Any], damaged: Mapping[str, Any]) -> Dict[str, fl
             continue
         new = np.asarray(damaged[name], dtype=np.float64)
         usable = np.isfinite(old) & np.isfinite(new)
-        not_finite += int(np.count_nonzero(np.isfinite(old) & ~np.isfinite(new)))
+        compared += int(np.count_nonzero(usable))
+        not_finite += int(np.count_nonzero(np.isfinite(old) != np.isfinite(new)))
         largest = max(largest, float(np.max(np.abs(new[usable] - old[usable]), initial=0.0)))
         scale = max(scale, float(np.max(np.abs(old[usable]), initial=0.0)))
     return {
         "max_abs_change": largest,
         "max_abs_whole": scale,
+        "compared": compared,
         "not_finite": not_finite,
         "outputs_lost": lost,
     }

@@ -70,7 +70,7 @@ NOTICES = (
     ),
     Notice(
         "timing-cache",
-        r"invalid timing cache|Timing cache (disabled|header mismatch)|incoming ITimingCache"
+        r"invalid timing cache|Timing cache header mismatch|incoming ITimingCache"
         r"|deserialize timing cache",
         "the timing cache could not be used, so every tactic was timed anew",
         "delete the cache: it belongs to one TensorRT version and one GPU",

@@ -3,7 +3,7 @@
 import gzip
 import os
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from .labelled import classify, tally
 from .manifest import verify
 from .outcome import Failed, NotRun, Outcome, Refused
 
+T = TypeVar("T")
 Observe = Callable[[Callable[[], None]], None]
 
 
@@ -147,11 +148,11 @@ def test_damaged(
 ) -> None:
     """Give the runtime a damaged engine, after the digest has stopped it: does it notice too?
 
-    The whole engine is loaded first. Without that a refusal would say nothing of the damage.
+    The whole engine is loaded and run first: a refusal would say nothing of the damage otherwise.
     """
 
     def call() -> None:
-        whole = _load_whole(loader, item, recorder)
+        whole, _ = _if_whole(lambda: loader.load(dict(item, trusted=True), recorder.log))
         path, kind = job.path(item["engine"]), item["damage"]
         if kind == HOST_CODE_DENIED:
             load = partial(adapter.load, path, recorder.log, trusted=False)
@@ -159,14 +160,15 @@ def test_damaged(
             return
         with np.load(job.path(item["feeds"])) as archive:
             feeds = {name: archive[name] for name in archive.files}
+        # First: the damaged engine may ruin the device's context, or kill this process.
+        reference = _if_whole(lambda: whole.run(feeds))
         with damaged_copy(path, kind) as copy:
             must_be_stopped(copy, item["engine_sha256"])
-            recorder.facts["stopped_by_digest"] = True
+            recorder.settle(stopped_by_digest=True)  # the runtime may kill this process
             with without_name(copy) as nameless:
                 load = partial(adapter.load, nameless, recorder.log, item["trusted"])
                 engine, recorder.numbers["load_s"] = _survive("load", load, recorder)
                 recorder.facts["loaded_silently"] = True
-                reference = whole.run(feeds)  # first: the other may ruin the device's context
                 outputs = _survive("run", partial(engine.run, feeds), recorder)
         recorder.numbers.update(change(reference, outputs))
 
@@ -177,9 +179,14 @@ def test_damaged(
             pytest.exit("a damaged engine broke this process; the host starts another one")
 
 
-def _load_whole(loader: Loader, item: Dict[str, Any], recorder: Recorder) -> Engine:
+def _if_whole(call: Callable[[], T]) -> T:
+    """Do to the whole engine what will be done to the damaged one.
+
+    Raises:
+        NotRun: it is refused ("no-whole-engine").
+    """
     try:
-        return loader.load(dict(item, trusted=True), recorder.log)[0]
+        return call()
     except Refused as refusal:
         text = "the whole engine is refused too (%s): %s" % (refusal.reason, refusal.message)
         raise NotRun("no-whole-engine", text)

@@ -27,8 +27,10 @@ def row_of(damage: str, status: str, reason: str = "", **found: Any) -> Any:
     [
         ("refused", "not-an-engine", STOPPED, "refuses it too: not-an-engine"),
         ("ok", "", SILENT, "only the manifest's digest stops it: the runtime loads it without"),
-        ("crashed", "signal-SIGSEGV", {"limit_s": 300}, "the runtime dies (signal-SIGSEGV) on it"),
-        ("timeout", "timeout", {"limit_s": 300}, "the runtime hangs on it"),
+        ("crashed", "signal-SIGSEGV", STOPPED, "the runtime dies (signal-SIGSEGV) on it"),
+        ("timeout", "timeout", STOPPED, "the runtime hangs on it"),
+        ("crashed", "signal-SIGSEGV", {"limit_s": 300}, "not known whether the digest had"),
+        ("timeout", "timeout", {"limit_s": 300}, "not known whether the digest had"),
         ("failed", "run-failed", {**SILENT, "broke_at": "run"}, "then fails: said so"),
     ],
 )
@@ -44,6 +46,18 @@ def test_a_silent_load_says_how_far_the_output_is_off() -> None:
     numbers = {"max_abs_change": 0.534, "max_abs_whole": 3.2, "not_finite": 0, "outputs_lost": 0}
     row = row_of("flipped-weight", "ok", facts=SILENT, numbers=numbers)
     assert "output off by up to 0.534 (largest output 3.2)" in row["verdict_reason"]
+
+
+@pytest.mark.parametrize(
+    ("not_finite", "said"),
+    [(8, "8 values are finite only with"), (0, "no value could be compared")],
+)
+def test_where_nothing_was_compared_nothing_is_as_before(not_finite: int, said: str) -> None:
+    numbers = {"max_abs_change": 0.0, "max_abs_whole": 0.0, "outputs_lost": 0, "compared": 0}
+    row = row_of(
+        "flipped-weight", "ok", facts=SILENT, numbers={**numbers, "not_finite": not_finite}
+    )
+    assert said in row["verdict_reason"]
 
 
 def test_a_digest_that_lets_damage_through_fails() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,38 @@ def test_a_hang_is_a_timeout_and_the_rest_runs(tmp_path: Path) -> None:
 
     assert [r["status"] for r in results] == ["ok", "timeout", "ok"]
     assert "[timeouts]" in results[1]["message"]
+
+
+SETTLES = """
+import json, os, sys, time
+job = json.load(open(sys.argv[1]))
+events = open(job["events"], "a")
+def write(**event):
+    print(json.dumps(event), file=events, flush=True)
+for item in job["items"]:
+    write(event="started", item=item["id"])
+    if item["do"] != "die":
+        write(event="progress", item=item["id"], facts={"stopped_by_digest": True})
+    while item["do"] == "settle-and-hang":
+        write(event="progress", item=item["id"], facts={})
+        time.sleep(0.1)
+    os.kill(os.getpid(), 11)
+"""
+
+
+def test_what_an_item_settled_outlives_its_process(tmp_path: Path) -> None:
+    """A crash and a timeout keep it, the next item does not get it, and it buys no time."""
+    job = _job(tmp_path, ["settle-and-die", "settle-and-hang", "die"], load=1.0)
+    (tmp_path / "settles.py").write_text(SETTLES)
+
+    results = _run(replace(job, argv=[sys.executable, str(tmp_path / "settles.py"), str(job.path)]))
+
+    settled = {"stopped_by_digest": True, "limit_s": 1.0}
+    assert [(r["status"], r["facts"]) for r in results] == [
+        ("crashed", settled),
+        ("timeout", settled),
+        ("crashed", {"limit_s": 1.0}),
+    ]
 
 
 def test_a_crash_between_two_items_costs_none(tmp_path: Path) -> None:

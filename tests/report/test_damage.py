@@ -26,8 +26,9 @@ def results() -> Results:
     found: list[tuple[str, str, dict[str, Any]]] = [
         (A, "host-code-denied", {"status": "refused", "reason": "host-code-not-allowed"}),
         (A, "truncated", {"status": "refused", "reason": "not-an-engine", "facts": STOPPED}),
-        (A, "flipped-header", {"status": "crashed", "reason": "signal-SIGSEGV"}),
+        (A, "flipped-header", {"status": "crashed", "reason": "signal-SIGSEGV", "facts": STOPPED}),
         (A, "flipped-weight", {"facts": SILENT, "numbers": CHANGED}),
+        (B, "flipped-header", {"status": "timeout", "reason": "timeout"}),
         (B, "truncated", {"status": "failed", "reason": "digest-blind"}),
         (C, "truncated", {"status": "not-run", "reason": "no-cuda-driver"}),
     ]
@@ -62,6 +63,7 @@ def test_the_table_says_who_stops_what(results: Results) -> None:
     assert weight.startswith("↻ digest onlyloads silently, output off by up to 0.53")
     assert denied == "✓ refusedhost-code-not-allowed"
     assert rows["ort-1.31resnet50 fp32 strong"][0] == "✗ faileddigest-blind"
+    assert rows["ort-1.31resnet50 fp32 strong"][1] == "? digest unknowntimeout"
     assert rows["ort-1.30resnet50 fp32 strong"][0] == "◌ not runno-cuda-driver"
 
 
@@ -81,9 +83,22 @@ def test_without_damaged_engines_there_is_no_section(empty: Results) -> None:
 def test_the_summary_has_one_line(results: Results) -> None:
     text = summary.markdown(results)
     assert (
-        "Damaged engines: the manifest's digest stopped 3 of 4 before the runtime had them "
+        "Damaged engines: the manifest's digest stopped 3 of 5 before the runtime had them "
         "(1 refused by the runtime too, 1 loaded by it without a word, 1 that it dies or hangs on)."
+        " Of 1 it is not known: the process ended too early."
     ) in text
+
+
+def test_where_nothing_was_compared_nothing_is_as_before() -> None:
+    """An engine whose outputs are all NaN, whole and damaged."""
+    item = builders.damaged_item("flipped-weight", A)
+    numbers = dict.fromkeys((*CHANGED, "compared"), 0)
+    plan = builders.plan([item], [builders.target(A)], [], ["resnet50"])
+    record = builders.record(item, facts=SILENT, numbers=numbers)
+
+    (cells,) = [c for r, c in _rows(analysis.compile(plan, [record])).items() if r != "Runtime"]
+
+    assert cells == ["↻ digest onlyloads silently, no value could be compared"]
 
 
 def test_for_ci_an_answer_is_a_pass(results: Results) -> None:
@@ -99,4 +114,4 @@ def test_for_ci_an_answer_is_a_pass(results: Results) -> None:
     assert said.pop("truncated@ort-1.31") == ["error"]
     assert said.pop("truncated@ort-1.30") == ["skipped"]
     assert set(map(tuple, said.values())) == {()}
-    assert len(said) == 4
+    assert len(said) == 5

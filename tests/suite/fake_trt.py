@@ -19,27 +19,42 @@ class FakeBuffer:
     """Device memory; its pointer is its key in the device."""
 
     def __init__(self, device: FakeCuda, pointer: int, size: int) -> None:
-        self._memory, self.pointer, self.size = device.memory, pointer, size
+        self._device, self._memory = device, device.memory
+        self.pointer, self.size = pointer, size
         self._memory[pointer] = bytearray(size)
 
     def fill_from(self, array: np.ndarray) -> None:
-        self._memory[self.pointer][: array.nbytes] = array.tobytes()
+        self._device.late.append((self.pointer, array.tobytes()))
 
     def poison(self) -> None:
-        self._memory[self.pointer][:] = b"\xff" * self.size
+        self._device.late.append((self.pointer, b"\xff" * self.size))
 
     def copy_to(self, array: np.ndarray) -> None:
+        self._device.synchronize()  # it stands behind the others on the default stream
         raw = bytes(self._memory[self.pointer][: array.nbytes])
         array[...] = np.frombuffer(raw, array.dtype).reshape(array.shape)
 
 
-class FakeCuda:
-    """One device and one stream, on which everything happens at once."""
+class FakeStream:
+    """A stream on which everything happens at once, and that does not wait for the default one."""
 
     pointer = 77
 
+    def synchronize(self) -> None:
+        pass
+
+    def capture(self, enqueue: Any) -> Any:
+        return enqueue
+
+
+class FakeCuda:
+    """One device; what is put on its default stream happens when somebody waits for it."""
+
+    pointer = FakeStream.pointer
+
     def __init__(self) -> None:
         self.memory: dict[int, bytearray] = {}
+        self.late: list[tuple[int, bytes]] = []
 
     def buffer(self, size: int) -> FakeBuffer:
         return FakeBuffer(self, 0x1000 * (len(self.memory) + 1), size)
@@ -47,14 +62,13 @@ class FakeCuda:
     def memory_info(self) -> tuple[int, int]:
         return 1 << 30, 1 << 31
 
-    def stream(self) -> FakeCuda:
-        return self
+    def stream(self) -> FakeStream:
+        return FakeStream()
 
     def synchronize(self) -> None:
-        pass
-
-    def capture(self, enqueue: Any) -> Any:
-        return enqueue
+        for pointer, data in self.late:
+            self.memory[pointer][: len(data)] = data
+        self.late.clear()
 
 
 class _Plan:

@@ -215,6 +215,63 @@ def test_a_change_counts_what_is_no_number_and_what_is_lost() -> None:
     assert found == {
         "max_abs_change": 3.0,
         "max_abs_whole": 3.0,
+        "compared": 3,
         "not_finite": 1,
         "outputs_lost": 1,
     }
+
+
+def test_an_output_that_the_damage_made_finite_is_a_change() -> None:
+    """An engine of NaN alone has nothing to compare with."""
+    nan, one = {"a": np.full(4, np.nan)}, {"a": np.ones(4)}
+
+    assert (change(nan, one)["not_finite"], change(nan, one)["compared"]) == (4, 0)
+    assert (change(nan, nan)["not_finite"], change(nan, nan)["compared"]) == (0, 0)
+
+
+DIES_WHEN_LOADED = """
+import onnxruntime, os
+made, calls = onnxruntime.InferenceSession.__init__, []
+def dying(self, *arguments, **more):
+    calls.append(self)
+    if len(calls) == 2:  # the whole engine is loaded first
+        os.kill(os.getpid(), 11)
+    made(self, *arguments, **more)
+onnxruntime.InferenceSession.__init__ = dying
+"""
+
+
+def test_that_the_digest_stopped_it_outlives_the_process(
+    net: Path, engine: Path, tmp_path: Path
+) -> None:
+    """The host makes the record of a crash, and can know it from the event file only."""
+    (tmp_path / "sitecustomize.py").write_text(DIES_WHEN_LOADED)
+
+    results = _run_suite(net, tmp_path, engine, ("flipped-weight",), PYTHONPATH=str(tmp_path))
+
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert results == []
+    assert [(e["event"], e["item"], e["facts"]) for e in events[-1:]] == [
+        ("progress", "damaged/flipped-weight", {"stopped_by_digest": True})
+    ]
+
+
+REFUSES_TO_RUN = """
+import onnxruntime, sys
+def run(*_):
+    suite = next(module for name, module in sys.modules.items() if name.endswith("suite.outcome"))
+    raise suite.Refused("profile-wrong", "shape (2, 64) of input 'x' is refused")
+onnxruntime.InferenceSession.run = run
+"""
+
+
+def test_a_whole_engine_that_refuses_its_inputs_says_nothing_of_damage(
+    net: Path, engine: Path, tmp_path: Path
+) -> None:
+    """It is run before the damaged copy is made."""
+    (tmp_path / "sitecustomize.py").write_text(REFUSES_TO_RUN)
+
+    (result,) = _run_suite(net, tmp_path, engine, ("truncated",), PYTHONPATH=str(tmp_path))
+
+    assert (result["status"], result["reason"]) == ("not-run", "no-whole-engine")
+    assert result["facts"] == {}

@@ -70,6 +70,33 @@ def test_a_region_with_fp32_edges_says_nothing_of_its_inside() -> None:
     assert not precision_is_there("fp16", {"Float": 1})
 
 
+def test_a_copy_beside_a_region_is_an_ordinary_layer() -> None:
+    """Its name holds the region's name; what it touches is told in full."""
+    region = "{ForeignNode[embed...project]}"
+    copy = "Reformatting CopyNode for Input Tensor 0 to " + region
+    log = (
+        "Engine Layer Information:\n"
+        f"Layer(Reformat): {copy}, Tactic: 0x0, x (Float[-1,77]) -> r (Float[-1,77])\n"
+        f"Layer(Myelin): {region}, Tactic: 0x0, r (Float[-1,77]) -> y (Float[-1,512])"
+    )
+    lines = "Layers:\n" + "\n".join(
+        f"Name: {name}, LayerType: Any, Inputs: [ {{ Name: r, Datatype: Float }}]"
+        for name in (copy, region)
+    )
+    document = {
+        "Layers": [
+            {"Name": name, "Inputs": [tensor("r", Datatype="Float")]} for name in (copy, region)
+        ]
+    }
+
+    for counts in (
+        layer_types([log]),
+        layer_types([lines]),
+        layer_types_of_json(json.dumps(document)),
+    ):
+        assert counts == {"Float": 1, "fused": 1}
+
+
 def tensor(name: str, **described: str) -> dict[str, object]:
     return {"Name": name, "Location": "Device", "Dimensions": [8, 64, 8, 8], **described}
 

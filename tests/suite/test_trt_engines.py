@@ -35,7 +35,11 @@ def load(
 def test_an_engine_runs_through_the_api_that_its_release_has(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, generation: str, plan: Any
 ) -> None:
-    """INT64 ids, as ONNX has them, reach TensorRT 8's INT32 binding as INT32."""
+    """INT64 ids, as ONNX has them, reach TensorRT 8's INT32 binding as INT32.
+
+    They are there before the engine starts, and nothing is poisoned behind it: the fake device
+    puts off what is on its default stream, as a real one may.
+    """
     engine, _ = load(monkeypatch, tmp_path, generation, plan)
 
     for batch in (2, 3, 1):

@@ -16,7 +16,9 @@ import re
 from typing import Any, Dict, Iterable, Iterator
 
 _DATATYPE = re.compile(r"(?:Format/)?Datatype: ([^,}\]]+)|\((\w+)\[")
-_REGION = "ForeignNode"
+# By the layer's own name: the names of reformats beside a region hold the region's name.
+_REGION = "{ForeignNode["
+_REGION_LINE = re.compile(r"(?:Layer\(.*?\)|Name): " + re.escape(_REGION))
 #: What a region with fp32 edges counts as.
 FUSED = "fused"
 _HEADINGS = ("Layers:", "Engine Layer Information:")
@@ -54,7 +56,7 @@ def layer_types(messages: Iterable[str]) -> Dict[str, int]:
             continue
         for line in message.splitlines()[1:]:
             found = " | ".join(first or second for first, second in _DATATYPE.findall(line))
-            _count(found, counts, _REGION in line)
+            _count(found, counts, bool(_REGION_LINE.match(line)))
     return counts
 
 
@@ -71,7 +73,8 @@ def layer_types_of_json(text: str) -> Dict[str, int]:
     counts: Dict[str, int] = {}
     document = json.loads(text)
     for layer in document.get("Layers", []) if isinstance(document, dict) else []:
-        _count(" | ".join(_datatypes(layer)), counts, _REGION in json.dumps(layer))
+        name = str(layer.get("Name", "")) if isinstance(layer, dict) else str(layer)
+        _count(" | ".join(_datatypes(layer)), counts, name.startswith(_REGION))
     return counts
 
 

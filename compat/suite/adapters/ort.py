@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import onnxruntime as ort
 
+from ..cores import threads
 from ..outcome import Failed, Refused, Unsupported
 from .base import Adapter, Arrays, Build, Engine, Request
 
@@ -32,8 +33,7 @@ _REFUSALS = {
 def _options() -> "ort.SessionOptions":
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    # One thread per core that this process may use; the default would ignore a container's limit.
-    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.intra_op_num_threads = threads()
     return options
 
 
@@ -83,7 +83,7 @@ class OnnxRuntimeAdapter(Adapter):
         """Return the providers that this build offers."""
         return {
             "providers": ort.get_available_providers(),
-            "threads": len(os.sched_getaffinity(0)),
+            "threads": threads(),
         }
 
     def build(self, request: Request, log: Callable[[str], None]) -> Build:

@@ -9,13 +9,13 @@ same cell converts both from and to fp32.
 import gc
 import importlib.metadata
 import io
-import os
 import time
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
 
+from ..cores import threads
 from ..cuda import Cuda, EventClock, Stream
 from ..driver import probe
 from ..memory import DeviceUse
@@ -130,7 +130,7 @@ class PyTorchAdapter(Adapter):
     flavour = "pytorch"
 
     def __init__(self) -> None:
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(threads())
         self._gpu: Optional[Gpu] = None
         if torch.cuda.is_available():
             torch.cuda.init()

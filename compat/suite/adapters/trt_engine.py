@@ -88,6 +88,9 @@ class DeviceEngine(Engine):
             outputs[name] = np.empty(self._shape(name), dtype=self._dtype(name))
             self._buffer(name, outputs[name].nbytes).poison()
         self._give_addresses()
+        # Copy and poison are on the default stream and may end after their calls return ("API
+        # synchronization behavior" of the driver API); the engine's stream does not wait for it.
+        self._cuda.synchronize()
         return outputs
 
     def _buffer(self, name: str, size: int) -> Buffer:
