@@ -29,11 +29,11 @@ class RecordStore:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Write one record to disk before returning."""
-        line = json.dumps({"schema": SCHEMA, **record}, ensure_ascii=False, allow_nan=False)
+        line = as_line(record)
         with self.path.open("a", encoding="utf-8") as stream:
             if stream.tell() and not _ends_with_newline(self.path):
                 stream.write("\n")  # the last writer was killed in the middle of a line
-            stream.write(line + "\n")
+            stream.write(line)
             stream.flush()
             os.fsync(stream.fileno())
         self._by_key[_key(record)] = dict(record)
@@ -44,6 +44,16 @@ class RecordStore:
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         return iter(self._by_key.values())
+
+
+def as_line(record: Mapping[str, Any]) -> str:
+    """Return a record as its line of ``records.jsonl``, newline included.
+
+    Raises:
+        ValueError: a number in it is not finite.
+    """
+    whole = {"schema": SCHEMA, **record}
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def unanswered(

@@ -27,7 +27,7 @@ from compat.errors import UserError
 from compat.matrix import PHASES, Plan, Selection, SelectionError, plan
 from compat.models import ModelSpec
 from compat.prepared import PreparedModel
-from compat.records import SCHEMA, RecordStore, is_broken, read_records
+from compat.records import RecordStore, as_line, is_broken, read_records
 from compat.report import atomic
 from compat.settings import model_specs, opsets, resolve_axes, target_spec
 from compat.targets import Environment, Unavailable, provide
@@ -201,8 +201,7 @@ def _conclude(
     """Analyse, write the report, and return the gate's exit code."""
     atomic.write_text(options.out / "plan.json", kitchen.plan.text())
     chosen = options.out / "records.jsonl"
-    lines = [json.dumps({"schema": SCHEMA, **r}, ensure_ascii=False) + "\n" for r in records]
-    atomic.write_text(chosen, "".join(lines))
+    atomic.write_text(chosen, "".join(map(as_line, records)))
     results = analysis.compile(
         json.loads((options.out / "plan.json").read_text(encoding="utf-8")),
         records,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,17 @@ def test_the_suite_imports_nothing_of_the_host_side() -> None:
     found = {name for path in (PACKAGE / "suite").rglob("*.py") for name in _imports(path)}
 
     assert found == set()
+
+
+def test_no_file_in_git_is_over_a_megabyte() -> None:
+    """A clone stays small for ten years; reports, caches and pictures count too."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this tree is no clone")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    files = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    sizes = {str(path): path.stat().st_size for path in files if path.is_file()}
+
+    assert {path: size for path, size in sizes.items() if size > 1_000_000} == {}
 
 
 def test_no_module_is_too_long_to_have_one_reason_to_change() -> None:

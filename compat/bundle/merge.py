@@ -17,7 +17,7 @@ from compat.conductor.lock import locked
 from compat.config import load_config
 from compat.engine.rules import expect
 from compat.matrix import Selection, plan
-from compat.records import SCHEMA
+from compat.records import as_line
 
 Say = Callable[[str], None]
 _Series = tuple[str, ...]
@@ -47,8 +47,8 @@ def merge(paths: Sequence[Path], out: Path, config: Path | None, say: Say) -> Re
             planned = _judged_by(config, planned)
         chosen, aside = choose(sources)
         _write(out / "plan.json", json.dumps(planned, indent=1) + "\n")
-        _write(out / "records.jsonl", _lines(chosen))
-        _write(out / "set-aside.jsonl", _lines(aside))
+        _write(out / "records.jsonl", "".join(map(as_line, chosen)))
+        _write(out / "set-aside.jsonl", "".join(map(as_line, aside)))
         results = analysis.compile(planned, chosen, work=out, drift_cache=out / "drift.json")
         page = report.write(results, out, records_path=out / "records.jsonl")
     for machine, count in Counter(record["machine"] for record in chosen).items():
@@ -209,12 +209,6 @@ def _judged_by(config: Path, planned: Mapping[str, Any]) -> dict[str, Any]:
     if lacking:
         raise BundleError(f"{config}: has no limits for {', '.join(lacking)}; name these models")
     return {**planned, "limits": laid.limits, "gate": dict(laid.gate), "judged-by": str(config)}
-
-
-def _lines(records: Iterable[Record]) -> str:
-    return "".join(
-        json.dumps({"schema": SCHEMA, **record}, ensure_ascii=False) + "\n" for record in records
-    )
 
 
 def _write(path: Path, text: str) -> None:

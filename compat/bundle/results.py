@@ -15,7 +15,7 @@ from typing import Any
 from compat.bundle.parts import parse_size
 from compat.bundle.run import size_text
 from compat.matrix import Plan
-from compat.records import SCHEMA
+from compat.records import as_line
 
 INDEX = "result.json"
 # Room for the compressor's last block, tar's end and the index.
@@ -58,8 +58,7 @@ def pack(
         tarfile.open(fileobj=raw, mode="w:gz", compresslevel=6) as archive,
     ):
         _add(archive, "plan.json", json.dumps(plan.as_dict(), default=list).encode())
-        lines = (json.dumps({"schema": SCHEMA, **r}, ensure_ascii=False) for r in records)
-        _add(archive, "records.jsonl", "".join(f"{line}\n" for line in lines).encode())
+        _add(archive, "records.jsonl", "".join(map(as_line, records)).encode())
         for kind, path in _files(work, plan, records, engines):
             if most is not None and raw.tell() + path.stat().st_size + _RESERVE > most:
                 left[kind] += 1

@@ -68,7 +68,9 @@ def _source(path: Path, place: Path, name: str | None) -> Source:
     if name is not None:
         plan["golden"] = _below(name, plan["golden"])
         for record in records:
-            record["files"] = _below(name, record.get("files") or {})
+            # What had no room in the results, such as engines, is not named as if it were here.
+            came = {r: p for r, p in (record.get("files") or {}).items() if (place / p).is_file()}
+            record["files"] = _below(name, came)
     index = _index(place)
     machine = _machine(plan.get("machine") or {}, str(index.get("host", "")))
     for record in records:

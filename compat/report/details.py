@@ -153,7 +153,7 @@ def _record_line(record: Mapping[str, Any]) -> Markup:
     kept = {k: v for k, v in record.items() if k not in _SAID_ELSEWHERE and v not in ("", {}, None)}
     if "numbers" in kept:  # so were sixteen digits
         kept["numbers"] = {name: _short(value) for name, value in kept["numbers"].items()}
-    line = json.dumps(kept, ensure_ascii=False)
+    line = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
     if (more := len(line) - _RECORD_LIMIT) > 0:
         line = f"{line[:_RECORD_LIMIT]} … ({more} more characters in records.jsonl)"
     return Markup(escape(line, quote=False))  # noqa: S704 - escaped in this very line

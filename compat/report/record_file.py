@@ -15,6 +15,7 @@ import pandas as pd
 
 from compat.analysis import drift, labels
 from compat.analysis.outputs import BEYOND, COMPARED_WITH
+from compat.records import as_line
 from compat.report.rows import Row, rows
 
 _CHECKS = ('"accuracy', '"top1')
@@ -50,7 +51,7 @@ def _enriched(line: str, by_item: dict[str, Row]) -> str:
     record["numbers"] = {**(record.get("numbers") or {}), **_metrics(row)}
     if row.text("reference"):
         record["facts"] = {**(record.get("facts") or {}), COMPARED_WITH: row.text("reference")}
-    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+    return as_line(record)
 
 
 def _metrics(row: Row) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,13 @@ def test_a_failure_is_not_hidden_by_another_machine_that_did_not_try() -> None:
     assert [r["status"] for r in chosen] == ["crashed"]
 
 
-def _result(path: Path, **changes: Any) -> Path:
-    """Write a results file of one item."""
+def _result(
+    path: Path,
+    files: Mapping[str, str] | None = None,
+    present: Mapping[str, str] | None = None,
+    **changes: Any,
+) -> Path:
+    """Write a results file of one item, whose record names `files`; of them `present` are in it."""
     plan = {
         "schema": 1,
         "created": "2026-11-20T12:00:00+00:00",
@@ -94,17 +100,30 @@ def _result(path: Path, **changes: Any) -> Path:
     }
     record = _record("load/net", numbers={"load_s": 0.1}, target={"version": "8.6.0"})
     del record["machine"]
-    files = {
+    record["files"] = dict(files or {})
+    members = {
+        **(present or {}),
         "plan.json": json.dumps(plan),
         "records.jsonl": json.dumps(record) + "\n",
         "result.json": json.dumps({"models": {"net": "d" * 64}, "left_out": {"samples": 2}}),
     }
     with tarfile.open(path, "w:gz") as archive:
-        for name, text in files.items():
+        for name, text in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(text)
             archive.addfile(info, io.BytesIO(text.encode()))
     return path
+
+
+def test_only_what_came_home_is_named(tmp_path: Path) -> None:
+    """Engines and what had no room stay behind; the page must not send anyone to look for them."""
+    files = {"log": "logs/a.log", "engine": "engines/a.engine"}
+    path = _result(tmp_path / "one.tar.gz", files=files, present={"logs/a.log": "said"})
+
+    merge([path], tmp_path / "out", None, print)
+
+    (line,) = (tmp_path / "out" / "records.jsonl").read_text().splitlines()
+    assert json.loads(line)["files"] == {"log": "results/01/logs/a.log"}
 
 
 def test_two_results_become_one_report(tmp_path: Path) -> None:
