@@ -56,7 +56,6 @@ class TypedModel:
     message: str = ""
     types: Mapping[str, int] = field(default_factory=dict)
     kept_fp32: tuple[str, ...] = ()
-    prepare_s: float = 0.0
     listed: NodeList | None = None
 
 

@@ -23,6 +23,7 @@ from compat.bundle import wire
 from compat.bundle.parts import BundleError
 from compat.errors import UserError
 from compat.prepared import PreparedModel
+from compat.suite.cores import threads
 
 Say = Callable[[str], None]
 Spec = dict[str, Any]
@@ -54,8 +55,6 @@ def _made(
     work: Path, specs: Sequence[Spec], opsets: Sequence[int], say: Say
 ) -> dict[str, PreparedModel]:
     """Prepare models side by side, each in a process of its own, which gives its memory back."""
-    from compat.models.cores import threads  # noqa: PLC0415 - onnx is here only to make models
-
     cores = threads()
     side_by_side = max(1, min(len(specs), cores // _THREADS, _memory_gb() // _MEMORY_GB))
     share = max(1, cores // side_by_side)
@@ -116,7 +115,7 @@ def _answered(answer: Connection, name: str, process: SpawnProcess) -> PreparedM
 def _one(sender: Connection, spec: Spec, work: Path, opsets: tuple[int, ...], threads: int) -> None:
     """Prepare one model; runs in a process of its own."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    from compat.models import ModelError, ModelSpec, prepare  # noqa: PLC0415 - see `_made`
+    from compat.models import ModelError, ModelSpec, prepare  # noqa: PLC0415 - onnx may be missing
 
     console = Console(highlight=False, soft_wrap=True)
 

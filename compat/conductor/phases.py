@@ -120,9 +120,8 @@ class Conductor:
             return 0, False
         config = self.kitchen.config
         listed = config.models[item.model].precisions or config.precisions
-        return [*listed, item.precision].index(item.precision), not config.targets[
-            item.builder
-        ].cross
+        is_twin = not config.targets[item.builder].cross
+        return list(map(str, listed)).index(item.precision), is_twin
 
     def _size(self, items: Sequence[Item]) -> float:
         """Return bytes of ONNX: what takes longest to build or to run is among the largest."""

@@ -239,7 +239,8 @@ def _found_damaged(record: Mapping[str, Any]) -> str:
     elif status == "refused":
         told = f"digest + {told}"
     else:
-        told = f"digest; the runtime: {told}"
+        stopped = "digest" if facts.get("stopped_by_digest") else "digest unknown"
+        told = f"{stopped}; the runtime: {told}"
     return f"{record['damage']}: {told}"
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from compat.models import cores
 from compat.models.errors import ModelError
-from compat.suite import labelled
+from compat.suite import cores, labelled
 from compat.suite.outcome import Outcome
 
 __all__ = ["classify", "golden_runtime", "run"]

@@ -21,10 +21,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from compat.models import cores
 from compat.models.elemtypes import weight_bearing
 from compat.models.errors import ModelError
 from compat.models.nodelist import denied_nodes
+from compat.suite import cores
 
 __all__ = ["CALIBRATION_ITEMS", "METHOD", "quantize"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -99,9 +98,7 @@ class _Preparation:
     def _keep(self, path: Path, key: str, text: str, make: Callable[[Path], Facts]) -> Entry:
         def make_aloud(target: Path) -> Facts:
             self._say(text)
-            started = time.perf_counter()
-            facts = make(target)
-            return {**facts, "seconds": round(time.perf_counter() - started, 3)}
+            return make(target)
 
         entry = artifact(path, key, make_aloud)
         self._made |= entry.made

@@ -142,7 +142,6 @@ def _judged(job: Job, precision: str, opset: int, entry: Entry) -> TypedModel:
         message=message,
         types=types,
         kept_fp32=kept,
-        prepare_s=float(entry.facts.get("seconds", 0.0)),
     )
 
 

@@ -17,7 +17,6 @@ import pytest
 from compat.bundle import far_models, making
 from compat.bundle.parts import BundleError
 from compat.models import ModelError, ModelSpec, prepare
-from compat.models import cores as cores_module
 
 SEEDED = ModelSpec(
     "net", "builtin:resnet50", "quick", {"batch": (1, 2, 4)}, ("fp32", "fp16", "int8")
@@ -62,7 +61,7 @@ def test_models_made_in_processes_are_the_same_as_those_made_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Side by side, with other threads; a second time nothing is made."""
-    monkeypatch.setattr(cores_module, "threads", lambda: 8)
+    monkeypatch.setattr(far_models, "threads", lambda: 8)
     text = ModelSpec("text", "builtin:clip-vit-b32-text", "quick", {"batch": (1, 2, 4)}, ("fp32",))
     said: list[str] = []
 

@@ -1,7 +1,8 @@
-"""A matrix of one TensorRT target and one model, of which no file is read."""
+"""A matrix of TensorRT targets and one model, of which no file is read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,20 @@ from compat.matrix import Selection, plan
 from compat.prepared import NodeList, PreparedModel, TypedModel
 from compat.targets import Environment, TargetSpec
 
+# It knows both typings.
+TENSORRT_10 = {"t": {"flavour": "tensorrt", "version": "10.3.0.26"}}
+
 
 def kitchen(
-    listed: NodeList | None = None, work: Path = Path("work"), python: Path = Path("python")
+    listed: NodeList | None = None,
+    work: Path = Path("work"),
+    python: Path = Path("python"),
+    targets: Mapping[str, Any] = TENSORRT_10,
 ) -> Kitchen:
-    """Return a matrix of one TensorRT 10 target, which knows both typings."""
-    target = {"flavour": "tensorrt", "version": "10.3.0.26"}
+    """Return a matrix of one model and these targets, which share an environment."""
     raw: dict[str, Any] = {
         "schema": 1,
-        "targets": {"t": target},
+        "targets": targets,
         "models": {"net": {"source": "net.onnx", "axes": {"batch": [1, 2, 4]}}},
         "precisions": ["fp32", "fp16", "int8-calibrated"],
     }
@@ -52,5 +58,5 @@ def kitchen(
         work=work,
         machine={"arch": "x86_64", "gpus": ["NVIDIA H200 (sm_90)"]},
         models={"net": model},
-        environments={"t": environment},
+        environments=dict.fromkeys(targets, environment),
     )

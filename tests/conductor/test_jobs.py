@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,3 +68,21 @@ def test_a_build_without_a_timing_cache_is_another_build() -> None:
     )
 
     assert build(there, "fp16", "weak")["key"] != build(without, "fp16", "weak")["key"]
+
+
+def test_each_builder_is_told_its_own_settings(tmp_path: Path) -> None:
+    """And the engines of two builders of one release never share a file."""
+    release = {"flavour": "tensorrt", "version": "8.6.0"}
+    told = {"workspace": "64MiB", "optimization-level": 0}
+    there = kitchen(work=tmp_path, targets={"as-is": release, "small": {**release, "build": told}})
+
+    as_is, small = (
+        entry(item, there, None, None)
+        for item in there.plan.items
+        if (item.check, item.precision) == ("build", "fp16")
+    )
+
+    assert (as_is["workspace_bytes"], as_is["optimization_level"]) == (0, None)
+    assert (small["workspace_bytes"], small["optimization_level"]) == (64 * 2**20, 0)
+    assert as_is["engine"] != small["engine"]
+    assert as_is["key"] != small["key"]

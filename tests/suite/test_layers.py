@@ -58,7 +58,7 @@ def test_the_log_of_tensorrt_8_has_types_before_shapes() -> None:
 
 
 def test_a_region_with_fp32_edges_says_nothing_of_its_inside() -> None:
-    """An fp16 text tower at optimization level 0 was one region, and was called not fp16."""
+    """A whole network can be one region; it must not be called not fp16 for its edges."""
     text = (
         "Engine Layer Information:\n"
         "Layer(Myelin): {ForeignNode[embed...project]}, Tactic: 0x0000000000000000, "

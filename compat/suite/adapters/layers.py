@@ -7,8 +7,7 @@ Half`` in 1.7. The log of TensorRT 8 has a line per layer instead, with types be
 ``Layer(CaskConvolution): conv1, Tactic: 0x.., x (Float[-1,3,32,32]) -> y (Half[-1,8,32,32])``.
 
 A ``ForeignNode`` is a whole region that TensorRT compiled as one: of its types only those at its
-edges are told. Where the edges are fp32, as for a text tower that is one region, nothing can be
-said of the inside.
+edges are told. Where the edges are fp32, nothing can be said of the inside.
 """
 
 import json
