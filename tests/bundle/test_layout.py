@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -139,8 +140,19 @@ def test_an_interrupted_unpacking_is_made_anew(work: Path) -> None:
     assert (site / "one" / "lib.so").read_text() == "binary"
 
 
-def test_a_wheel_that_two_pythons_share_is_unpacked_once(work: Path) -> None:
+def test_a_wheel_that_two_pythons_share_is_unpacked_once(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two threads in one folder took each other's files away."""
+    unpacked: list[str] = []
+    unzip = layout._unzip
+
+    def slowly(wheel: str, folder: str) -> None:
+        unpacked.append(wheel)
+        time.sleep(0.05)
+        unzip(wheel, folder)
+
+    monkeypatch.setattr(layout, "_unzip", slowly)
     same = {f"wheels/{n}": _wheel(work, f"{n}-1.0-py3-none-any.whl", {"m.py": ""}) for n in "abcd"}
     told: list[str] = []
 
@@ -148,7 +160,7 @@ def test_a_wheel_that_two_pythons_share_is_unpacked_once(work: Path) -> None:
         str(work), list(same.values()), dict.fromkeys(same.values(), "d" * 64), told.append
     )
 
-    assert len(set(found.values())) == 1
+    assert len(unpacked) == len(set(found.values())) == 1
     assert sorted(p.name for p in Path(found[same["wheels/a"]]).iterdir()) == [layout.STAMP, "m.py"]
 
 
