@@ -68,7 +68,7 @@ def _arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     add("--gpus", metavar="0,1", help="the GPUs to use (default: all)")
     add(
         "--build-limit",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         help="begin no build after so long; check and time what is built",
     )
@@ -83,6 +83,13 @@ def _arguments(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     arguments.work = os.path.abspath(arguments.work)
     arguments.parts = [one for group in arguments.parts or [[HERE]] for one in group]
     return arguments
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds >= 0:  # nan, too, would be no limit at all
+        raise argparse.ArgumentTypeError("%r is no number of seconds from 0 on" % text)
+    return seconds
 
 
 def _manifest() -> Dict[str, Any]:

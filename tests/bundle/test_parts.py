@@ -14,7 +14,7 @@ import pytest
 
 from compat.bundle import parts, run
 from compat.bundle.parts import BundleError, Member, parse_size
-from compat.bundle.run import WrongError
+from compat.bundle.run import WrongError, main
 
 SIZE = 100_000
 
@@ -184,3 +184,15 @@ def test_a_manifest_that_is_broken(bundle: Bundle) -> None:
 
     assert said.returncode == 2
     assert "manifest.json is missing or broken" in said.stderr
+
+
+@pytest.mark.parametrize("seconds", ["soon", "-1", "nan"])
+def test_a_build_limit_that_is_no_time_is_refused(
+    seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Read as no limit, it would cost the rest of a lent machine's time."""
+    with pytest.raises(SystemExit) as ended:
+        main([f"--build-limit={seconds}"])
+
+    assert ended.value.code == 2
+    assert "--build-limit" in capsys.readouterr().err
