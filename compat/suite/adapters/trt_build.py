@@ -58,7 +58,7 @@ def build_engine(
     flags = _flags(trt, request)
     logger = make_logger(trt, log)
     begun = time.perf_counter()
-    builder = trt.Builder(logger)  # loads a gigabyte of kernels: seconds of TensorRT's own
+    builder = trt.Builder(logger)  # TensorRT's own start, timed apart from parsing and building
     network = builder.create_network(_network_flags(trt, request))
     start = time.perf_counter()
     parser = trt.OnnxParser(network, logger)
