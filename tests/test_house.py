@@ -15,10 +15,10 @@ PACKAGE = ROOT / "compat"
 FLOORS = (
     {"suite"},
     {"errors", "prepared"},
-    {"engine"},
+    {"engine", "api"},
     {"config", "records"},
     {"matrix"},
-    {"targets", "models"},
+    {"targets", "models", "images"},
     {"analysis"},
     {"report"},
     {"settings", "conductor"},

@@ -1,0 +1,71 @@
+"""The command ``trt-compat``.
+
+Exit codes: 0 the gate holds; 1 the gate says stop; 2 the configuration or the call is wrong;
+4 not enough evidence; 130 interrupted (the same call goes on where it stopped).
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+from rich.console import Console
+
+from compat import __version__
+from compat.cli import bundle, models, run, targets
+from compat.cli.options import EPILOG
+from compat.errors import UserError
+
+# What the machine may refuse in the middle of a run, and what to do about it.
+_MACHINE_TROUBLE = {
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.EACCES: "mend the permissions",
+    errno.EPERM: "mend the permissions",
+    errno.EIO: "look at the disk",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    arguments = _parser().parse_args(argv)
+    console = Console(highlight=False, soft_wrap=True)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        module, _, function = arguments.call.partition(".")
+        # pandas and onnx are loaded only where a command runs.
+        command = getattr(import_module(f"compat.commands.{module}"), function)
+        return int(command(arguments, console))
+    except UserError as error:
+        if arguments.debug:
+            traceback.print_exc()
+        errors.print(f"error: {error}", markup=False)
+        return 2
+    except KeyboardInterrupt:
+        errors.print("interrupted; what is finished is on record, the same command goes on")
+        return 130
+    except OSError as error:
+        if arguments.debug or error.errno not in _MACHINE_TROUBLE:
+            raise
+        errors.print(
+            f"error: {error.strerror}: {error.filename or 'the work or output folder'}; what is "
+            f"finished is on record: {_MACHINE_TROUBLE[error.errno]} and run the same command "
+            "again",
+            markup=False,
+        )
+        return 4
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trt-compat", description=__doc__.partition("\n")[0], epilog=EPILOG
+    )
+    parser.add_argument("--version", action="version", version=f"trt-compat {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for part in (run, targets, models, bundle):
+        part.register(commands)
+    return parser

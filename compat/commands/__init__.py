@@ -1,0 +1,1 @@
+"""What each command of ``trt-compat`` does; the command line itself is ``compat.cli``."""
