@@ -51,13 +51,17 @@ def context_bytes(engine: Any) -> int:
     return int(engine.device_memory_size)
 
 
-def layer_information(trt: Any, engine: Any) -> str:
-    """Return what the engine inspector (8.2 and later) says of the layers, as JSON, else ""."""
+def layer_information(trt: Any, engine: Any, context: Any) -> str:
+    """Return what the engine inspector (8.2 and later) says of the layers, as JSON, else "".
+
+    The context's inputs have shapes.
+    """
     if not has(trt, "LayerInformationFormat.JSON"):
         return ""
     inspector = engine.create_engine_inspector()
     if inspector is None:
         return ""
+    inspector.execution_context = context
     return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
 
 
