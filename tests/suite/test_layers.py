@@ -181,3 +181,13 @@ def test_an_fp16_engine_without_a_half_layer_is_none(
 ) -> None:
     """On TensorRT 11 an fp32 ONNX silently becomes an fp32 engine (roboflow/rf-detr#1453)."""
     assert precision_is_there(precision, counts) is there
+
+
+def test_the_control_characters_of_tensorrt_8_are_no_obstacle() -> None:
+    """It parts the names of fused ONNX layers by a bare U+001E, which JSON does not allow."""
+    text = (
+        '{"Layers": [{"Name": "conv1 + relu1", "Inputs": [{"Format/Datatype": "Row major FP16"}], '
+        '"Metadata": "[ONNX Layer: conv1]\x1e[ONNX Layer: relu1]"}]}'
+    )
+
+    assert layer_types_of_json(text) == {"Half": 1}

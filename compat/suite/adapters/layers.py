@@ -70,7 +70,8 @@ def layer_types_of_json(text: str) -> Dict[str, int]:
         ValueError: the text is no JSON.
     """
     counts: Dict[str, int] = {}
-    document = json.loads(text)
+    # 8.6.0 puts bare control characters between the names of fused ONNX layers.
+    document = json.loads(text, strict=False)
     for layer in document.get("Layers", []) if isinstance(document, dict) else []:
         name = str(layer.get("Name", "")) if isinstance(layer, dict) else str(layer)
         _count(" | ".join(_datatypes(layer)), counts, name.startswith(_REGION))
