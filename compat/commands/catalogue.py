@@ -97,12 +97,10 @@ def _listing(answers: list[Answer], machine: Machine) -> Iterator[str]:
     head = ("runs", "provider", "name", "TensorRT", "CUDA", "Python", "OS", "rests on", "")
     rows = [head, *(_row(one) for one in answers)]
     yield from columns(rows if asked else [row[1:] for row in rows])
-    rules = {
-        reason.short: reason.source
-        for one in answers
-        for reason in one.reasons
-        if reason.short and reason.source
-    }
+    rules: dict[str, str] = {}
+    for reason in (reason for one in answers for reason in one.reasons):
+        if reason.short and reason.source:
+            rules.setdefault(reason.short, reason.source)
     if rules:
         yield ""
         yield from columns([(f"  {short}:", source) for short, source in rules.items()])
@@ -136,7 +134,7 @@ def _why_not(answers: Iterable[Answer]) -> Iterator[str]:
         yield ""
         yield f"{one.verdict}: {one.offer.provider} {one.offer.name}, CUDA {one.offer.cuda}"
         for reason in one.reasons:
-            if reason.verdict in ("no", "unknown"):
+            if reason.verdict == one.verdict:
                 yield f"    {reason.about}: {reason.text}"
                 yield f"    {cited(reason)}"
 

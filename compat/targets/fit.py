@@ -125,7 +125,7 @@ def _driver(facts: Facts, machine: Machine, cuda: str, image: Image | None) -> R
     if _has(machine, toolkit):
         text = f"{_driver_name(machine)} runs CUDA {cuda}"
         return Reason("driver", "yes", text, toolkit.source, toolkit.confidence)
-    if image is not None and (allowed := _allowed(machine, image)):
+    if image is not None and (allowed := _allowed(machine, image, major)):
         return allowed
     if _has(machine, major):
         return _minor(machine, cuda, toolkit, major, image)
@@ -154,8 +154,11 @@ def _has(machine: Machine, needed: Toolkit) -> bool:
     return numbers(machine.cuda or "0")[: len(wanted)] >= wanted
 
 
-def _allowed(machine: Machine, image: Image) -> Reason | None:
-    """Answer by the image's own release notes, which speak of data centre GPUs apart."""
+def _allowed(machine: Machine, image: Image, major: Toolkit) -> Reason | None:
+    """Answer by the image's own release notes, which speak of data centre GPUs apart.
+
+    Notes that ask for less than the CUDA major itself (25.08) contradict NVIDIA's other text.
+    """
     if not machine.driver or not _all_data_centre(machine):
         return None
     branch = numbers(machine.driver)[0]
@@ -163,20 +166,31 @@ def _allowed(machine: Machine, image: Image) -> Reason | None:
     if listed is None or not reaches(machine.driver, listed):
         return None
     text = f"on data centre GPUs the notes of {image.tag} allow R{branch} from {listed} on"
+    source = image.driver_source or ""
+    if image.driver and not reaches(image.driver, major.driver):
+        text += (
+            f"; but they ask for R{image.driver} elsewhere, and {major.source} for {major.driver} "
+            f"with any CUDA {major.cuda}: the texts disagree"
+        )
+        return Reason("driver", "unknown", text, source, "reported", "texts disagree")
     short = "allowed on data centre GPUs"
-    return Reason("driver", "limits", text, image.driver_source or "", "reported", short)
+    return Reason("driver", "limits", text, source, "reported", short)
 
 
 def _minor(
     machine: Machine, cuda: str, toolkit: Toolkit, major: Toolkit, image: Image | None
 ) -> Reason:
     """Answer for a driver of the toolkit's major that is older than the toolkit."""
-    text = (
-        f"minor version compatibility: {_driver_name(machine)} is older than that of CUDA "
-        f"{toolkit.cuda} ({toolkit.driver}), but runs CUDA {major.cuda}.x, with limited features"
-    )
     if cuda == major.cuda:
-        text += f"; which {cuda}.x the wheels are built with is not known"
+        text = (
+            f"minor version compatibility: {_driver_name(machine)} runs every CUDA {cuda}.x, the "
+            "newer ones with limited features; which one the wheels are built with is not known"
+        )
+    else:
+        text = (
+            f"minor version compatibility: {_driver_name(machine)} is older than that of CUDA "
+            f"{cuda} ({toolkit.driver}), but runs CUDA {major.cuda}.x, with limited features"
+        )
     if image and image.driver:
         text += f"; the notes of {image.tag} ask for R{image.driver}"
     short = "minor version compatibility"

@@ -118,6 +118,13 @@ class TestDrivers:
 
         assert found.short == "minor version compatibility"
 
+    def test_notes_that_contradict_the_cuda_rules_are_no_answer(self) -> None:
+        """Those of 25.08 ask for driver 575 with CUDA 13, which needs 580."""
+        found = _driver("535.104.05", "13.0.0", "T4", "25.08")
+
+        assert found.verdict == "unknown"
+        assert "the texts disagree" in found.text
+
     def test_on_other_gpus_both_texts_are_told(self) -> None:
         """Minor version compatibility says it runs, the image's notes ask for more."""
         found = _driver("535.104.05", "12.6.0", "RTX 4090", "24.08")
