@@ -85,7 +85,7 @@ class TestSuggest:
         text = capsys.readouterr().out
         lines = [line.split() for line in text.splitlines()]
         assert ["yes", "container", "24.09", "10.4.0.26"] in [line[:4] for line in lines]
-        assert "unknown: 25.07" in text
+        assert "unknown and newer: 25.07" in text
 
     def test_why_not(self, capsys: Out) -> None:
         """What is ruled out comes with the reason and its source."""
@@ -97,7 +97,7 @@ class TestSuggest:
         assert "no: container 24.10" in text
         assert "10.5 and later do not" in text
         assert "release-notes-10/10.5.0.html, documented]" in text
-        assert "nothing runs" in text
+        assert "0 run, 2 ruled out" in text
 
     def test_by_python(self, capsys: Out) -> None:
         found = _json(capsys, "suggest", "--python", "3.8", "--tensorrt", "8.5")

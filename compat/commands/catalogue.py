@@ -153,12 +153,15 @@ def _summary(
 ) -> str:
     if not machine.devices and not machine.driver:
         return f"\n{len(kept)} found"
-    count = "the newest that a text says to run" if arguments.newest else f"{len(kept)} may run"
-    parts = [count if kept else "nothing runs for certain"]
-    if unknown := sum(one.verdict == "unknown" for one in kept):
-        parts.append(f"{unknown} of them unknown")
+    unknown = sum(one.verdict == "unknown" for one in kept)
+    parts = [f"{len(kept) - unknown} run"]
+    if arguments.newest:
+        parts = ["the newest that a text says to run" if kept else "no text says that one runs"]
     if newer:
-        parts.append(f"unknown: {', '.join(dict.fromkeys(one.offer.name for one in newer))}")
+        names = dict.fromkeys(one.offer.name for one in newer)
+        parts.append(f"unknown and newer: {', '.join(names)}")
+    elif unknown:
+        parts.append(f"{unknown} unknown")
     if ruled_out:
         parts.append(f"{len(ruled_out)} ruled out")
     hint = "" if arguments.why_not or not (ruled_out or newer) else "; --why-not says why"
