@@ -111,6 +111,25 @@ class TestSuggest:
         assert "tensorrt_rtx 1.7.1.116" in _names(found, "wheel")
         assert {one["verdict"] for one in found["offers"]} == {"yes"}
 
+    def test_a_jetson_is_offered_its_jetpack(self, capsys: Out) -> None:
+        """Images and wheels for aarch64 servers are not known to run on it."""
+        found = _json(capsys, "suggest", "--gpu", "Jetson AGX Orin", "--tensorrt", "10.3")
+
+        assert _names(found, "local") == ["JetPack 6.1", "JetPack 6.2"]
+        verdicts = {one["provider"]: one["verdict"] for one in found["offers"]}
+        assert verdicts == {"container": "unknown", "local": "yes", "wheel": "unknown"}
+
+    def test_a_card_is_offered_no_jetpack(self, capsys: Out) -> None:
+        found = _json(capsys, "suggest", "--gpu", "T4", "--tensorrt", "10.3")
+
+        assert _names(found, "local") == []
+        assert main(["targets", "suggest", "--gpu", "T4", "--provider", "local"]) == 1
+
+    def test_the_newest_jetpack(self, capsys: Out) -> None:
+        found = _json(capsys, "suggest", "--gpu", "Xavier", "--newest")
+
+        assert _names(found, "local") == ["JetPack 5.1.4"]
+
     def test_without_a_machine_nothing_is_judged(self, capsys: Out) -> None:
         assert main(["targets", "suggest", "--tensorrt", "11"]) == 0
 

@@ -71,7 +71,11 @@ def _which_targets(parser: argparse.ArgumentParser) -> None:
 def _wishes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tensorrt", metavar="V", help="10.13 is all of 10.13.x")
     parser.add_argument("--python", metavar="V", help="such as 3.10")
-    parser.add_argument("--provider", choices=("container", "wheel"), help="default: both")
+    parser.add_argument(
+        "--provider",
+        choices=("container", "wheel", "local"),
+        help="local is what JetPack has (default: the first two, and local for a Jetson)",
+    )
     parser.add_argument(
         "--flavour",
         choices=("tensorrt", "tensorrt_lean", "tensorrt_dispatch", "tensorrt_rtx", "all"),

@@ -31,20 +31,26 @@ def suggest(arguments: argparse.Namespace, console: Console) -> int:
     known = facts()
     question = _question(arguments)
     machine = asked_machine(known, arguments.driver, arguments.gpu)
-    found = answer(known, machine, filter(question.fits, offers(catalogue(), known)))
+    jetson = arguments.provider == "local" or any(one.kind == "jetson" for one in machine.devices)
+    asked = [
+        one
+        for one in offers(catalogue(), known)
+        if question.fits(one) and (jetson or one.provider != "local")
+    ]
+    found = answer(known, machine, asked)
     kept = [one for one in found if one.verdict != "no"]
     ruled_out = [one for one in found if one.verdict == "no"]
     newer: list[Answer] = []
     if arguments.newest:
         kept, newer = newest(kept)
     if arguments.json:
-        asked = {"gpus": [str(one) for one in machine.devices], "driver": machine.driver}
+        place = {"gpus": [str(one) for one in machine.devices], "driver": machine.driver}
         rows = {
             "offers": list(map(_as_dict, kept)),
             "newer_unknown": list(map(_as_dict, newer)),
             "ruled_out": list(map(_as_dict, ruled_out)),
         }
-        console.print_json(json.dumps({"machine": asked, **rows}))
+        console.print_json(json.dumps({"machine": place, **rows}))
         return 0 if kept else 1
     for line in _listing(kept, machine):
         console.print(line, markup=False)
@@ -116,7 +122,7 @@ def _row(one: Answer) -> tuple[str, ...]:
         offer.name,
         _release(offer),
         offer.cuda,
-        pythons[0] if len(pythons) == 1 else f"{pythons[0]}-{pythons[-1]}",
+        "-".join(dict.fromkeys((*pythons[:1], *pythons[-1:]))) or "unknown",
         offer.os,
         offer.confidence,
         "; ".join([*shorts, *([offer.hint] if offer.hint else [])]),

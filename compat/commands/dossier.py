@@ -117,7 +117,7 @@ def _release(
 ) -> Iterator[Entry]:
     """Yield what there is of a TensorRT release: where it is, its traps, its GPUs."""
     parts = name.partition(".post")[0].split(".")
-    if len(parts) < 2 or not all(part.isdecimal() for part in parts):
+    if not all(part.isdecimal() for part in parts):
         return
     wanted = numbers(name)
     where = list(_places(wanted, catalogue, facts, flavour))
@@ -146,16 +146,12 @@ def _places(
         if same and flavour in (None, offer.flavour):
             places.setdefault(f"{offer.provider} {offer.name}", []).append(offer)
     for name, (one, *more) in places.items():
-        said = f"TensorRT {one.said}, " if one.image else ""
+        said = "" if one.provider == "wheel" else f"TensorRT {one.said}, "
         cuda = " or ".join(each.cuda for each in (one, *more))
-        pythons = "-".join(dict.fromkeys((one.pythons[0], one.pythons[-1])))
+        pythons = "-".join(dict.fromkeys((*one.pythons[:1], *one.pythons[-1:]))) or "unknown"
         hint = f", {one.hint}" if one.hint else ""
         rests = f"[{one.source}, {one.confidence}]"
         yield name, f"{said}CUDA {cuda}, Python {pythons}{hint} {rests}", one.release or ""
-    for pack in facts.jetpacks if flavour in (None, "tensorrt") else ():
-        if pack.tensorrt and numbers(pack.tensorrt)[: len(wanted)] == wanted:
-            text = f"TensorRT {pack.tensorrt}, CUDA {pack.cuda} [{pack.source}, {pack.confidence}]"
-            yield f"JetPack {pack.version}", text, pack.tensorrt
 
 
 def _of_gpus(flavour: str, release: str, facts: Facts) -> Entry:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from compat.targets.catalogue import Catalogue, Release, fits, python_key
-from compat.targets.facts import Facts, Image, numbers
+from compat.targets.facts import Facts, Image, JetPack, numbers
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PIN = re.compile(r"[a-z0-9-]+==[0-9][0-9a-z.]*")
@@ -82,7 +82,7 @@ def audit(facts: Facts) -> list[str]:
         *(
             f"JetPack {pack.version}: {what}"
             for pack in facts.jetpacks
-            for what in _memory(pack.memory, pack.model_dump())
+            for what in (*_memory(pack.memory, pack.model_dump()), *_boards(pack, facts))
         ),
         *_supports(facts),
         *_traps(facts),
@@ -125,6 +125,13 @@ def _image(image: Image, facts: Facts) -> Iterator[str]:
     if numbers(image.cuda)[:2] not in minors:
         yield f"cuda.toml has no CUDA {image.cuda}"
     yield from _memory(image.memory, image.model_dump())
+
+
+def _boards(pack: JetPack, facts: Facts) -> Iterator[str]:
+    known = {name for row in facts.capabilities for name in row.jetson}
+    for board in pack.boards:
+        if board not in known:
+            yield f"no row of gpus.toml names the board {board}"
 
 
 def _memory(keys: Sequence[str], row: dict[str, object]) -> Iterator[str]:

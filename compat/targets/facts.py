@@ -139,10 +139,15 @@ class Toolkit(Claim):
     driver: Version
 
 
-class Forward(Claim):
-    """The forward compatibility package."""
+class Statement(Claim):
+    """One sentence."""
 
     text: str
+
+
+class Forward(Statement):
+    """The forward compatibility package; `elsewhere` is what it does on GPUs not meant for it."""
+
     elsewhere: str
 
 
@@ -187,6 +192,7 @@ class Facts:
     toolkits: tuple[Toolkit, ...]
     forward: Forward
     jetpacks: tuple[JetPack, ...]
+    servers: Statement
     packages: tuple[Package, ...]
     package_source: str
     traps: tuple[Trap, ...]
@@ -209,6 +215,7 @@ def load(folder: Path = _FOLDER) -> Facts:
         toolkits=_rows(cuda, "toolkit", tuple[Toolkit, ...]),
         forward=_rows(cuda, "forward", Forward),
         jetpacks=_rows(jetpack, "jetpack", tuple[JetPack, ...]),
+        servers=_rows(jetpack, "servers", Statement),
         packages=_rows(pypi, "package", tuple[Package, ...]),
         package_source=_rows(pypi, "source", Source),
         traps=_rows(pypi, "trap", tuple[Trap, ...]),

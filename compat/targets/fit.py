@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from compat.targets.devices import Device, Machine, reaches
-from compat.targets.facts import Confidence, Facts, Image, Support, Toolkit, numbers
+from compat.targets.facts import Confidence, Facts, Image, JetPack, Support, Toolkit, numbers
+from compat.targets.spec import Provider
 
 Verdict = Literal["yes", "limits", "unknown", "no"]
 _ORDER: tuple[Verdict, ...] = ("yes", "limits", "unknown", "no")
@@ -47,6 +48,7 @@ def reasons(
     flavour: str,
     release: str | None,
     cuda: str | None,
+    provider: Provider,
     image: Image | None = None,
 ) -> list[Reason]:
     """Answer everything that is asked of a release on a machine.
@@ -57,15 +59,32 @@ def reasons(
         flavour: as in the configuration.
         release: the version, as far as it is known.
         cuda: toolkit ("12.6.1") or major ("12") that it is built with; None where not known.
+        provider: how it comes to the machine; a local one is taken as it is there.
         image: the NGC image that it is in.
     """
     found: list[Reason] = []
     for device in machine.devices:
         found.append(gpu(facts, flavour, release, device))
         found += _first_driver(machine, device)
+        if device.kind == "jetson" and provider != "local":
+            claim = facts.servers
+            text = f"{device}: {claim.text}"
+            short = "not made for Jetson"
+            found.append(Reason("gpu", "unknown", text, claim.source, claim.confidence, short))
     if cuda is not None and (machine.driver or machine.cuda):
         found.append(_driver(facts, machine, cuda, image))
     return found
+
+
+def board(pack: JetPack, device: Device) -> Reason:
+    """Say whether a JetPack is for a board."""
+    boards = set(device.row.jetson) & set(pack.boards) if device.row else set()
+    text = f"JetPack {pack.version} is for {' and '.join(pack.boards)}, not {device}"
+    if boards:
+        text = f"JetPack {pack.version} is for {device}"
+    verdict: Verdict = "yes" if boards else "no"
+    short = "" if boards else "another board"
+    return Reason("gpu", verdict, text, pack.source, pack.confidence, short)
 
 
 def gpu(facts: Facts, flavour: str, release: str | None, device: Device) -> Reason:

@@ -61,6 +61,7 @@ def match(
         flavour=target.flavour,
         release=target.version,
         cuda=row.cuda if row else _wheel_cuda(target, catalogue),
+        provider=target.provider,
         image=row,
     )
     return Match(target, tuple(reasons), tuple(_notes(target, image, row)))

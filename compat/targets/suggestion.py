@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from compat.targets import fit
 from compat.targets.catalogue import Catalogue
 from compat.targets.devices import Machine
-from compat.targets.facts import Confidence, Facts, Image, Numbers, numbers
+from compat.targets.facts import Confidence, Facts, Image, JetPack, Numbers, numbers
 from compat.targets.spec import Provider
 
 FLAVOURS = ("tensorrt", "tensorrt_lean", "tensorrt_dispatch", "tensorrt_rtx")
@@ -34,10 +34,13 @@ class Offer:
     confidence: Confidence
     hint: str = ""
     image: Image | None = None
+    jetpack: JetPack | None = None
 
     @property
     def order(self) -> Numbers:
-        """Newest last: images by their tag, wheels by their release."""
+        """Newest last: images by their tag, JetPacks by their version, wheels by their release."""
+        if self.jetpack:
+            return numbers(self.jetpack.version)
         return numbers(self.image.tag if self.image else self.release or "0")
 
 
@@ -74,29 +77,28 @@ class Question:
 
 
 def offers(catalogue: Catalogue, facts: Facts) -> list[Offer]:
-    """Return every image and every wheel of a TensorRT flavour, the oldest first."""
-    every = [*_images(facts), *_wheels(catalogue), *_stubs(facts)]
+    """Return every image, JetPack and wheel of a TensorRT flavour, the oldest first."""
+    every = [*_images(facts), *_jetpacks(facts), *_wheels(catalogue), *_stubs(facts)]
     return sorted(every, key=lambda one: (one.provider, one.flavour, one.order))
 
 
 def answer(facts: Facts, machine: Machine, found: Iterable[Offer]) -> list[Answer]:
     """Ask for every offer whether it runs on a machine."""
-    return [
-        Answer(
-            offer,
-            tuple(
-                fit.reasons(
-                    facts,
-                    machine,
-                    flavour=offer.flavour,
-                    release=offer.release,
-                    cuda=offer.cuda,
-                    image=offer.image,
-                )
-            ),
-        )
-        for offer in found
-    ]
+    return [Answer(offer, tuple(_reasons(facts, machine, offer))) for offer in found]
+
+
+def _reasons(facts: Facts, machine: Machine, offer: Offer) -> list[fit.Reason]:
+    if offer.jetpack:  # driver, CUDA and TensorRT are parts of it
+        return [fit.board(offer.jetpack, device) for device in machine.devices]
+    return fit.reasons(
+        facts,
+        machine,
+        flavour=offer.flavour,
+        release=offer.release,
+        cuda=offer.cuda,
+        provider=offer.provider,
+        image=offer.image,
+    )
 
 
 def newest(answers: Iterable[Answer]) -> tuple[list[Answer], list[Answer]]:
@@ -138,6 +140,23 @@ def _images(facts: Facts) -> Iterator[Offer]:
             source=image.source,
             confidence=image.confidence,
             image=image,
+        )
+
+
+def _jetpacks(facts: Facts) -> Iterator[Offer]:
+    for pack in facts.jetpacks:
+        yield Offer(
+            provider="local",
+            name=f"JetPack {pack.version}",
+            flavour="tensorrt",
+            release=pack.tensorrt,
+            said=pack.tensorrt,
+            cuda=pack.cuda or "unknown",
+            pythons=(pack.python,) if pack.python else (),
+            os=pack.os,
+            source=pack.source,
+            confidence=pack.confidence,
+            jetpack=pack,
         )
 
 

@@ -148,6 +148,15 @@ class TestAudit:
         assert "GPU t4: is in 2 rows" in found
         assert "capability 200: names no GPU" in found
 
+    def test_boards(self) -> None:
+        known = facts()
+        bad = known.jetpacks[-1].model_copy(update={"boards": ("Orion",), "memory": ("colour",)})
+
+        found = " / ".join(audit(replace(known, jetpacks=(*known.jetpacks[:-1], bad))))
+
+        assert "JetPack 7.2: no row of gpus.toml names the board Orion" in found
+        assert "JetPack 7.2: memory names colour" in found
+
     def test_traps(self) -> None:
         known = facts()
         bad = known.traps[0].model_copy(update={"versions": "ten"})

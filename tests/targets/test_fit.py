@@ -68,7 +68,15 @@ def _driver(
     devices = find(known, gpu_name) if gpu_name else ()
     image = next((one for one in known.images if one.tag == tag), None)
     machine = Machine(driver or None, own, devices)
-    found = reasons(known, machine, flavour="tensorrt", release="11.2.1.2", cuda=cuda, image=image)
+    found = reasons(
+        known,
+        machine,
+        flavour="tensorrt",
+        release="11.2.1.2",
+        cuda=cuda,
+        provider="wheel",
+        image=image,
+    )
     return next(one for one in found if one.about == "driver")
 
 
@@ -150,7 +158,12 @@ class TestDrivers:
 
 
 def test_what_is_not_asked_is_not_answered() -> None:
-    assert reasons(facts(), Machine(), flavour="tensorrt", release="10.3", cuda="12.6") == []
+    assert (
+        reasons(
+            facts(), Machine(), flavour="tensorrt", release="10.3", cuda="12.6", provider="wheel"
+        )
+        == []
+    )
     assert worst([]) == "yes"
 
 
@@ -159,7 +172,9 @@ def test_every_gpu_counts() -> None:
     known = facts()
     machine = Machine(devices=(*find(known, "V100"), *find(known, "T4")))
 
-    found = reasons(known, machine, flavour="tensorrt", release="10.5.0.18", cuda=None)
+    found = reasons(
+        known, machine, flavour="tensorrt", release="10.5.0.18", cuda=None, provider="wheel"
+    )
 
     assert [one.verdict for one in found] == ["no", "yes"]
     assert worst(found) == "no"
