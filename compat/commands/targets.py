@@ -20,6 +20,7 @@ from compat.targets import Environment, Finding, Unavailable, catalogue, examine
 from compat.targets.devices import Machine, this_machine
 from compat.targets.facts import Facts, facts
 from compat.targets.matching import Match, match
+from compat.targets.spec import TargetSpec
 
 _ENGINES = ("docker", "podman")
 _SIGNS = {"yes": "✓", "limits": "✓", "unknown": "?", "no": "✗"}
@@ -43,12 +44,14 @@ def listing(arguments: argparse.Namespace, console: Console) -> int:
 
 def check(arguments: argparse.Namespace, console: Console) -> int:
     """Compare a machine's driver and GPUs with every target; 1 where one cannot run there."""
-    path, config, known = config_path(arguments), config_of(arguments), facts()
+    config, known = config_of(arguments), facts()
     machine, engines = _machine(arguments, known)
     found = []
     for name in known_targets(config, arguments.targets):
         target = config.targets[name]
-        spec = target_spec(name, target, path.parent, offline=True)
+        spec = TargetSpec(
+            name, target.flavour, target.version, target.provider, target.role, cuda=target.cuda
+        )
         image = getattr(target, "image", None)
         found.append(match(spec, image, machine, catalogue(), known, engines=engines))
     impossible = [one for one in found if one.verdict == "no"]
