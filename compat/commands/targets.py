@@ -11,7 +11,6 @@ from dataclasses import asdict
 from rich.console import Console
 
 from compat.commands.catalogue import asked_machine, cited
-from compat.commands.columns import columns
 from compat.commands.configuration import config_of, config_path
 from compat.matrix import known_targets
 from compat.settings import target_spec
@@ -37,8 +36,12 @@ def listing(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.json:
         console.print_json(json.dumps(rows))
         return 0
-    for line in columns([tuple(row.values()) for row in rows]):
-        console.print(line, markup=False)
+    widths = {
+        key: max((len(row[key]) for row in rows), default=0) for key in ("name", *_TARGET_KEYS)
+    }
+    for row in rows:
+        line = "  ".join(f"{row[key]:<{width}}" for key, width in widths.items())
+        console.print(line.rstrip(), markup=False)
     return 0
 
 
