@@ -1,19 +1,28 @@
-"""What the commands ``trt-compat targets`` do."""
+"""What the commands ``trt-compat targets`` do with the targets of a configuration."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import asdict
 
 from rich.console import Console
 
+from compat.commands.catalogue import asked_machine, cited
 from compat.commands.configuration import config_of, config_path
 from compat.matrix import known_targets
 from compat.settings import target_spec
 from compat.suite.driver import probe
 from compat.targets import Environment, Finding, Unavailable, catalogue, examine, provide
+from compat.targets.devices import Machine, this_machine
+from compat.targets.facts import Facts, facts
+from compat.targets.matching import Match, match
+from compat.targets.spec import TargetSpec
 
+_ENGINES = ("docker", "podman")
+_SIGNS = {"yes": "✓", "limits": "✓", "unknown": "?", "no": "✗"}
 _TARGET_KEYS = ("flavour", "version", "role", "provider")
 
 
@@ -34,6 +43,59 @@ def listing(arguments: argparse.Namespace, console: Console) -> int:
         line = "  ".join(f"{row[key]:<{width}}" for key, width in widths.items())
         console.print(line.rstrip(), markup=False)
     return 0
+
+
+def check(arguments: argparse.Namespace, console: Console) -> int:
+    """Compare a machine's driver and GPUs with every target; 1 where one cannot run there."""
+    config, known = config_of(arguments), facts()
+    machine, engines = _machine(arguments, known)
+    found = []
+    for name in known_targets(config, arguments.targets):
+        target = config.targets[name]
+        spec = TargetSpec(
+            name, target.flavour, target.version, target.provider, target.role, cuda=target.cuda
+        )
+        image = getattr(target, "image", None)
+        found.append(match(spec, image, machine, catalogue(), known, engines=engines))
+    impossible = [one for one in found if one.verdict == "no"]
+    if arguments.json:
+        rows = [
+            {
+                "name": one.target.name,
+                "verdict": one.verdict,
+                "reasons": [asdict(reason) for reason in one.reasons],
+                "notes": list(one.notes),
+            }
+            for one in found
+        ]
+        console.print_json(json.dumps({"machine": str(machine), "targets": rows}))
+        return 1 if impossible else 0
+    console.print(f"machine: {machine}", markup=False)
+    for one in found:
+        for line in _told(one):
+            console.print(line, markup=False)
+    unknown = sum(one.verdict == "unknown" for one in found)
+    more = f", of {unknown} no text says it" if unknown else ""
+    text = f"{len(impossible)} of {len(found)} targets cannot run there{more}"
+    console.print(text, markup=False)
+    return 1 if impossible else 0
+
+
+def _machine(arguments: argparse.Namespace, known: Facts) -> tuple[Machine, tuple[str, ...] | None]:
+    """Return the machine asked for, else this one with its container engines."""
+    if arguments.driver or arguments.gpu:
+        return asked_machine(known, arguments.driver, arguments.gpu), None
+    return this_machine(known, probe()), tuple(filter(shutil.which, _ENGINES))
+
+
+def _told(one: Match) -> Iterator[str]:
+    target = one.target
+    yield f"{_SIGNS[one.verdict]} {target.name}: {target.flavour} {target.version}"
+    for reason in one.reasons:
+        source = f" {cited(reason)}" if reason.source and reason.verdict != "yes" else ""
+        yield f"    {reason.verdict:<9}{reason.about}: {reason.text}{source}"
+    for note in one.notes:
+        yield f"    note     {note}"
 
 
 def doctor(arguments: argparse.Namespace, console: Console) -> int:

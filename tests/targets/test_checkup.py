@@ -147,10 +147,15 @@ def _machine(cuda: str, name: str, arch: str) -> Driver:
         ("10.4.0.26", "sm_70", "ok"),
         ("10.5.0.18", "sm_70", "missing"),
         ("10.5.0.18", "sm_75", "ok"),
-        ("11.4.0.106", "sm_100", "ok"),
+        ("11.2.1.2", "sm_100", "ok"),
+        ("10.7.0.23", "sm_100", "missing"),
+        ("8.6.0", "sm_120", "missing"),
+        ("9.3.0.1", "sm_61", "note"),
+        ("11.4.0.106", "sm_100", "note"),
+        ("11.2.1.2", "sm_99", "note"),
     ],
 )
-def test_gpus_that_a_release_dropped(version: str, arch: str, level: str) -> None:
+def test_gpus_that_a_release_takes(version: str, arch: str, level: str) -> None:
     assert _gpu("tensorrt", version, "12", _machine("13.0", "a GPU", arch))["gpu"].level == level
 
 
@@ -182,12 +187,36 @@ def test_without_a_driver_pytorch_runs_on_the_cpu() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arch", "level"), [("sm_70", "missing"), ("sm_75", "ok"), ("sm_90", "missing")]
+    ("arch", "level"),
+    [
+        ("sm_70", "missing"),
+        ("sm_75", "ok"),
+        ("sm_80", "note"),
+        ("sm_87", "missing"),
+        ("sm_90", "missing"),
+        ("sm_100", "missing"),
+    ],
 )
 def test_gpus_that_rtx_does_not_take(arch: str, level: str) -> None:
     found = _gpu("tensorrt_rtx", "1.7.1.116", "12", _machine("13.0", "a GPU", arch))
 
     assert found["gpu"].level == level
+
+
+def test_what_is_said_of_a_gpu_has_its_source() -> None:
+    refused = _gpu("tensorrt", "10.5.0.18", "12", _machine("13.0", "Tesla V100", "sm_70"))["gpu"]
+    open_ = _gpu("tensorrt", "11.4.0.106", "13", _machine("13.0", "NVIDIA A10", "sm_86"))["gpu"]
+
+    assert "Tesla V100 (sm_70)" in refused.text
+    assert "release-notes-10/10.5.0.html" in refused.text
+    assert "no text says" in open_.text
+    assert "11.2.1 is the newest one named" in open_.text
+
+
+def test_pytorch_is_not_judged_by_the_rules_of_tensorrt() -> None:
+    found = _gpu("pytorch", "2.11.0", "12", _machine("13.0", "Tesla V100", "sm_70"))
+
+    assert found["gpu"].level == "ok"
 
 
 def test_what_is_laid_beside_is_told(isolated: None, tmp_path: Path) -> None:
