@@ -6,7 +6,7 @@ import fnmatch
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -148,23 +148,40 @@ class Surveyor:
         return found.digest if found else None
 
     def _each(self, things: Sequence[_S], ask: Callable[[_S], _T], what: str) -> list[_T]:
-        """Ask about each thing, in order of `things`; tell how far it is every two seconds."""
-        with ThreadPoolExecutor(_WORKERS) as pool:
-            asked: list[Future[_T]] = [pool.submit(ask, thing) for thing in things]
-            waiting, told = set(asked), time.monotonic()
-            try:
-                while waiting:
-                    done, waiting = wait(waiting, _TELL_EVERY_S, FIRST_COMPLETED)
-                    for one in done:
-                        one.result()
-                    if waiting and time.monotonic() - told >= _TELL_EVERY_S:
-                        told = time.monotonic()
-                        self._say(f"asked {len(asked) - len(waiting)} of {len(asked)} {what}")
-            except BaseException:
-                self._transport.stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-        return [one.result() for one in asked]
+        """Ask about each thing, in order of `things`; tell how far it is every two seconds.
+
+        The threads are daemons: one that waits for a silent registry does not hold up Ctrl-C.
+        """
+        answers: list[Future[_T]] = [Future() for _ in things]
+        todo = iter(zip(things, answers, strict=True))
+        taking = threading.Lock()
+
+        def work() -> None:
+            while not self._transport.stopped.is_set():
+                with taking:
+                    thing, answer = next(todo, (None, None))
+                if thing is None or answer is None:
+                    return
+                try:
+                    answer.set_result(ask(thing))
+                except BaseException as error:
+                    answer.set_exception(error)
+
+        for _ in range(min(_WORKERS, len(things))):
+            threading.Thread(target=work, daemon=True).start()
+        waiting, told = set(answers), time.monotonic()
+        try:
+            while waiting:
+                done, waiting = wait(waiting, _TELL_EVERY_S, FIRST_COMPLETED)
+                for one in done:
+                    one.result()
+                if waiting and time.monotonic() - told >= _TELL_EVERY_S:
+                    told = time.monotonic()
+                    self._say(f"asked {len(answers) - len(waiting)} of {len(answers)} {what}")
+        except BaseException:
+            self._transport.stopped.set()
+            raise
+        return [one.result() for one in answers]
 
     def _tags(self, wish: Wish, side: Side) -> list[str] | str:
         repository = _there(wish.pair, side)

@@ -10,6 +10,7 @@ import io
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 import tarfile
 import time
@@ -17,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 REGISTRY = shutil.which("docker-registry")
@@ -39,32 +41,47 @@ class Shelf:
     host: str
     folder: Path
     log: Path
+    tls: ssl.SSLContext | None = None
 
     def send(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection(self.host, timeout=10)
+        connection = (
+            http.client.HTTPSConnection(self.host, timeout=10, context=self.tls)
+            if self.tls
+            else http.client.HTTPConnection(self.host, timeout=10)
+        )
         connection.request(method, path, body or None, dict(headers or {}))
         answer = connection.getresponse()
         answer.read()
         connection.close()
         return answer
 
-    def blob(self, repository: str, content: bytes) -> str:
-        started = self.send("POST", f"/v2/{repository}/blobs/uploads/")
+    def blob(
+        self, repository: str, content: bytes, headers: Mapping[str, str] | None = None
+    ) -> str:
+        started = self.send("POST", f"/v2/{repository}/blobs/uploads/", b"", headers)
         where = str(started.headers["Location"]).partition(self.host)[2]
         digest = sha256(content)
         done = self.send(
             "PUT",
             f"{where}&digest={digest}",
             content,
-            {"Content-Type": "application/octet-stream"},
+            {"Content-Type": "application/octet-stream", **(headers or {})},
         )
         assert done.status == 201, (done.status, self.log.read_text()[-500:])
         return digest
 
-    def manifest(self, repository: str, reference: str, body: bytes, kind: str) -> str:
-        done = self.send("PUT", f"/v2/{repository}/manifests/{reference}", body, {"Content-Type": kind})
+    def manifest(
+        self,
+        repository: str,
+        reference: str,
+        body: bytes,
+        kind: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
+        path = f"/v2/{repository}/manifests/{reference}"
+        done = self.send("PUT", path, body, {"Content-Type": kind, **(headers or {})})
         assert done.status == 201, (done.status, self.log.read_text()[-500:])
         return sha256(body)
 
@@ -77,6 +94,7 @@ class Shelf:
         created: str | None = "2026-01-02T03:04:05Z",
         architecture: str = "amd64",
         kind: str = OCI_MANIFEST,
+        headers: Mapping[str, str] | None = None,
     ) -> str:
         """Push an image of one layer; return its digest. An empty reference: by digest alone."""
         layer, diff = _layer(text)
@@ -94,7 +112,7 @@ class Shelf:
                     "mediaType": "application/vnd.docker.container.image.v1+json"
                     if docker
                     else "application/vnd.oci.image.config.v1+json",
-                    "digest": self.blob(repository, encoded),
+                    "digest": self.blob(repository, encoded, headers),
                     "size": len(encoded),
                 },
                 "layers": [
@@ -102,13 +120,13 @@ class Shelf:
                         "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip"
                         if docker
                         else "application/vnd.oci.image.layer.v1.tar+gzip",
-                        "digest": self.blob(repository, layer),
+                        "digest": self.blob(repository, layer, headers),
                         "size": len(layer),
                     }
                 ],
             }
         ).encode()
-        return self.manifest(repository, reference or sha256(body), body, kind)
+        return self.manifest(repository, reference or sha256(body), body, kind, headers)
 
     def index(self, repository: str, tag: str, text: str = "layer") -> tuple[str, dict[str, str]]:
         """Push an image for two platforms; return its digest and the digest of each platform."""
@@ -156,8 +174,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(folder: Path, extra: str = "", *, ready: int = 200) -> Iterator[Shelf]:
-    """Run docker-registry on a free port; `extra` is YAML of its own, such as an auth section."""
+def running(
+    folder: Path, extra: str = "", *, http: str = "", ca: Path | None = None, ready: int = 200
+) -> Iterator[Shelf]:
+    """Run docker-registry on a free port; `extra` and `http` are more YAML, for auth and TLS."""
     assert REGISTRY is not None
     folder.mkdir(parents=True)
     host = f"127.0.0.1:{free_port()}"
@@ -165,15 +185,16 @@ def running(folder: Path, extra: str = "", *, ready: int = 200) -> Iterator[Shel
     config.write_text(
         "version: 0.1\nlog: {level: warn}\n"
         f"storage: {{filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true}}}}\n"
-        f"http: {{addr: '{host}', secret: not-one}}\n{extra}",
+        f"http:\n  addr: '{host}'\n  secret: not-one\n{http}{extra}",
         encoding="utf-8",
     )
     with log.open("wb") as stream:
         process = subprocess.Popen([REGISTRY, "serve", str(config)], stdout=stream, stderr=stream)
-    shelf = Shelf(host, folder, log)
+    tls = ssl.create_default_context(cafile=ca) if ca else None
+    shelf = Shelf(host, folder, log, tls)
     try:
         for _ in range(200):
-            with contextlib.suppress(OSError, http.client.HTTPException):
+            with contextlib.suppress(OSError, HTTPException):
                 if shelf.send("GET", "/v2/").status == ready:
                     break
             assert process.poll() is None, log.read_text()
