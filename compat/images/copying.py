@@ -81,9 +81,10 @@ def command(
     argv = ["skopeo"]
     if tool.engine is not None:
         where = _INSIDE if folder is not None else None
-        argv = [tool.engine, "run", "--rm", "--network", "host"]
+        # The registries may be this machine's; SELinux would hide the folder.
+        argv = [tool.engine, "run", "--rm", "--network", "host", "--security-opt", "label=disable"]
         argv += ["--volume", f"{folder}:{_INSIDE}:ro"] if folder is not None else []
-        argv += [str(tool.image)]
+        argv += ["--entrypoint", "skopeo", str(tool.image)]
     argv += ["copy", "--all", "--preserve-digests"]
     for option, repository in (("src", copy.source), ("dest", copy.destination)):
         if repository.scheme == "http":

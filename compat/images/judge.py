@@ -118,7 +118,7 @@ class _Case:
             return
         for digest in self.pinned:
             if not now.holds(digest):
-                text = f"the tag moved: pinned {digest}, now {now.digest}"
+                text = f"pinned {digest}, and the tag now points at {now.digest}"
                 yield self._late("moved", text, self.since, old=digest, new=now.digest)
 
     def _in_mirror(self) -> Iterator[Finding]:
@@ -181,9 +181,9 @@ class _Case:
         else:
             stops = lag is None or lag > self.limit
         if since is not None and lag is not None:
-            text += f", since {since:%Y-%m-%d} ({tell_lag(lag)})"
+            text += f"; made {since:%Y-%m-%d}, {tell_lag(lag)} ago"
         else:
-            text += ", since when is not known"
+            text += "; since when is not known"
         return Finding("stop" if stops else "note", code, text, since, lag, old, new)
 
 

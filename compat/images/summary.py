@@ -12,7 +12,7 @@ from compat.images.judge import Finding, Judged
 from compat.images.plan import Plan
 from compat.images.survey import Row, Seen, Survey
 
-_MARKS = {"ok": "✓", "note": "✓", "stop": "✗", "unknown": "?"}
+_MARKS = {"ok": "✓", "note": "!", "stop": "✗", "unknown": "?"}
 _SHORT = 19  # "sha256:" and 12 digits
 
 
@@ -82,14 +82,13 @@ def markdown(judged: Sequence[Judged], survey: Survey, now: datetime) -> str:
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Yield the plan for a person."""
     for copy in plan.copies:
-        size = f", {copy.size / 1e6:.1f} MB at most" if copy.size else ""
+        size = f", {_size(copy.size)} at most" if copy.size else ""
         yield f"copy {copy.origin}\n  to {copy.goal}  ({copy.reason}{size})"
     for text in plan.impossible:
         yield f"✗ {text}"
     for text in plan.unknown:
         yield f"? {text}"
-    total = sum(copy.size for copy in plan.copies) / 1e6
-    yield f"{len(plan.copies)} to copy" + (f", {total:.1f} MB at most" if total else "")
+    yield f"{len(plan.copies)} to copy"
 
 
 def plan_dict(plan: Plan, tool: Tool) -> dict[str, Any]:
@@ -122,6 +121,13 @@ def outcome_dict(outcome: Outcome) -> dict[str, Any]:
     """Return what became of a copy; without a problem the mirror has the same digest."""
     copy = outcome.copy
     return {"to": str(copy.goal), "digest": copy.digest, "problem": outcome.problem}
+
+
+def _size(count: int) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count / 1e3:.1f} kB"
 
 
 def _pinned(row: Row) -> list[str]:

@@ -315,8 +315,9 @@ def test_an_engine_runs_skopeo_from_an_image() -> None:
 
     argv = command(copy, Tool("podman", "example.org/skopeo:1"), Path("/tmp/x y"), Path("ca.pem"))
 
-    assert argv[:6] == ["podman", "run", "--rm", "--network", "host", "--volume"]
-    assert argv[6:8] == ["/tmp/x y:/trt-compat:ro", "example.org/skopeo:1"]
+    assert argv[:5] == ["podman", "run", "--rm", "--network", "host"]
+    assert argv[argv.index("--volume") + 1] == "/tmp/x y:/trt-compat:ro"
+    assert argv[argv.index("--entrypoint") + 1 :][:3] == ["skopeo", "example.org/skopeo:1", "copy"]
     assert "--dest-tls-verify=false" in argv
     assert "--src-tls-verify=false" not in argv
     assert argv[argv.index("--src-authfile") + 1] == "/trt-compat/src.json"
