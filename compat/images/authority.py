@@ -35,6 +35,7 @@ class Authority:
         self._transport = transport
         self._login = login
         self._headers: dict[Repository, str] = {}
+        self._challenges: dict[Repository, tuple[str, dict[str, str]]] = {}
         self._lock = threading.Lock()
 
     def header(self, repository: Repository) -> str | None:
@@ -56,7 +57,9 @@ class Authority:
         with self._lock:
             if self._headers.get(repository) != used:
                 return  # another thread has just done it
-            scheme, parameters = _challenge(challenges)
+            # nvcr.io names another token server once a token has expired, which lets nobody in
+            # who has no login (github.com/NVIDIA/nvidia-container-toolkit/issues/1945).
+            scheme, parameters = self._challenges.setdefault(repository, _challenge(challenges))
             login = self._login(repository)
             if scheme == "bearer":
                 header = "Bearer " + self._token(repository, parameters, login)
@@ -77,11 +80,11 @@ class Authority:
     ) -> str:
         realm = parameters.get("realm", "")
         _check_realm(repository, realm)
-        fields = {
-            "service": parameters.get("service", ""),
-            "scope": parameters.get("scope") or f"repository:{repository.name}:pull",
-        }
-        request = _token_request(realm, {k: v for k, v in fields.items() if v}, login)
+        # Never more than reading, whatever scope the registry proposes; nvcr.io has no service.
+        fields = {"scope": f"repository:{repository.name}:pull"}
+        if parameters.get("service"):
+            fields["service"] = parameters["service"]
+        request = _token_request(realm, fields, login)
         answer = self._transport.send(request)
         if answer.status in (400, 401, 403):
             raise refusal(repository, login)

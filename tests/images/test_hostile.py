@@ -271,6 +271,32 @@ def test_a_token_that_is_never_enough(two: tuple[Stranger, Stranger]) -> None:
     assert len(stranger.asked) <= 3
 
 
+def test_an_expired_token_is_fetched_where_the_first_was(
+    two: tuple[Stranger, Stranger],
+) -> None:
+    """nvcr.io names another realm then, and anonymous readers get nothing there."""
+    stranger, other = two
+    valid = ["first"]
+    other.replies["/first"] = lambda: (200, {}, json.dumps({"token": valid[0]}).encode())
+    other.reply("/second", status=403)
+
+    def answer() -> Reply:
+        sent = stranger.asked[-1][1]
+        if sent == f"Bearer {valid[0]}":
+            return 200, {}, b'{"tags": ["a"]}'
+        realm = f"http://{other.host}/" + ("second" if sent else "first")
+        return 401, {"WWW-Authenticate": f'Bearer realm="{realm}",error="invalid_token"'}, b""
+
+    stranger.replies[TAGS] = answer
+    client = registry()
+
+    assert client.tags(stranger.repository) == ["a"]
+    valid[0] = "next"
+    assert client.tags(stranger.repository) == ["a"]
+    scope = "?scope=repository%3Anvidia%2Ftensorrt%3Apull"
+    assert [path for path, _ in other.asked] == [f"/first{scope}"] * 2
+
+
 def test_a_busy_registry_is_waited_for(stranger: Stranger) -> None:
     """429 with Retry-After, then the answer."""
     answers: Iterator[Reply] = iter(
@@ -322,6 +348,21 @@ def test_ctrl_c_does_not_wait_for_a_silent_registry() -> None:
     assert process.returncode == 130
     assert "Traceback" not in rest
     assert time.monotonic() - started < 5
+
+
+def test_a_proxy_is_used_but_for_this_machine(
+    two: tuple[Stranger, Stranger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, near = two
+    monkeypatch.setenv("http_proxy", f"http://{proxy.host}")
+    monkeypatch.setenv("no_proxy", "")
+    far = Repository("http", "registry.example.org", NAME)
+    proxy.reply(f"http://{far.host}{TAGS}", b'{"tags": ["far"]}')
+    near.reply(TAGS, b'{"tags": ["near"]}')
+
+    assert registry().tags(far) == ["far"]
+    assert registry().tags(near.repository) == ["near"]
+    assert len(proxy.asked) == 1
 
 
 def test_a_web_server_is_no_registry(stranger: Stranger) -> None:

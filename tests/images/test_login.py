@@ -6,16 +6,21 @@ import base64
 import json
 import shutil
 import stat
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compat.cli import main
+from compat.images.authority import Authority
 from compat.images.credentials import Login, find_login
 from compat.images.errors import ImagesError
-from compat.images.reference import parse_repository
+from compat.images.reference import Repository, parse_repository
+from compat.images.registry import Registry
+from compat.images.transport import Transport
 from tests.images.doorman import REFRESH, Doorman, make_certificate, standing
 from tests.images.shelf import PASSWORD, REGISTRY, USER, Shelf, running
 
@@ -99,18 +104,26 @@ def test_without_the_right_password_there_is_no_evidence(
 
 @needs_registry
 @needs_openssl
-def test_a_token_is_fetched_once_for_a_repository(
-    door: tuple[Shelf, Doorman], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_is_fetched_once_for_a_repository(door: tuple[Shelf, Doorman]) -> None:
     """Four questions at a time meet the challenge; one of them goes for the token."""
     shelf, doorman = door
     token = doorman.token("repository:nvidia/tensorrt:pull,push", USER)
-    for tag in "abcdef":
+    for tag in "abcd":
         shelf.image("nvidia/tensorrt", tag, tag, headers={"Authorization": f"Bearer {token}"})
-    monkeypatch.setenv("TRT_COMPAT_UPSTREAM_USER", USER)
-    monkeypatch.setenv("TRT_COMPAT_UPSTREAM_PASSWORD", PASSWORD)
+    repository = Repository("http", shelf.host, "nvidia/tensorrt")
+    login = Login(USER, PASSWORD, "a test")
+    sender = Transport()
+    client = Registry(sender, Authority(sender, lambda _repository: login))
+    together = threading.Barrier(4)
 
-    assert status("--upstream", shelf.host) == 0
+    def ask(tag: str) -> str | None:
+        together.wait(10)
+        return client.digest(repository, tag)
+
+    with ThreadPoolExecutor(4) as pool:
+        digests = list(pool.map(ask, "abcd"))
+
+    assert len(set(digests) - {None}) == 4
     assert doorman.asked == ["GET repository:nvidia/tensorrt:pull"]
 
 
@@ -146,7 +159,7 @@ def test_a_token_server_that_refuses_is_no_evidence(
 @needs_registry
 @needs_openssl
 def test_a_certificate_of_ones_own_authority(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_certificate(tmp_path, "tls", "localhost", "-addext", "subjectAltName=IP:127.0.0.1")
     tls = f"  tls: {{certificate: {tmp_path}/tls.pem, key: {tmp_path}/tls.key}}\n"
@@ -157,9 +170,12 @@ def test_a_certificate_of_ones_own_authority(
         trusted = status(*call, "--ca", f"{tmp_path}/tls.pem")
         capsys.readouterr()
         stranger = status(*call)
+        said = capsys.readouterr().out
+        monkeypatch.setenv("SSL_CERT_FILE", f"{tmp_path}/tls.pem")
+        by_variable = status(*call)
 
-    assert (trusted, stranger) == (0, 4)
-    assert "its certificate is not trusted" in capsys.readouterr().out
+    assert (trusted, stranger, by_variable) == (0, 4, 0)
+    assert "its certificate is not trusted" in said
 
 
 @pytest.mark.parametrize(

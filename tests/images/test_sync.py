@@ -139,9 +139,14 @@ def test_two_pins_of_one_tag(
     name = f"{upstream.host}/{repository}:1"
     matrix({"a": (name, old), "b": (name, new)}, f'mirror = "{mirror.host}/ngc"')
 
-    assert main(["images", "sync", "--run"]) == 0
+    assert main(["images", "sync", "--run", "--json"]) == 0
 
-    capsys.readouterr()
+    copied = json.loads(capsys.readouterr().out)["outcomes"]
+    assert {one["digest"]: one["to"].partition("/")[2] for one in copied} == {
+        new: f"ngc/{repository}:1",
+        old: f"ngc/{repository}@{old}",
+    }
+    assert len(copied) == 2
     code, said = ask(capsys)
     assert code == 0
     assert said["images"][0]["mirror"]["digest"] == new
