@@ -77,9 +77,9 @@ def _lag(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 Version = Annotated[str, BeforeValidator(_version)]
-Lag = Annotated[str, AfterValidator(_lag)]
 Level = Annotated[int, Field(ge=0, le=5)]
 AxisRange = Annotated[tuple[int, int, int], AfterValidator(_range)]
+Lag = Annotated[str, AfterValidator(_lag)]
 
 
 def _dashed(name: str) -> str:
