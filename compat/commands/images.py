@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,9 +64,10 @@ def sync(arguments: argparse.Namespace, console: Console) -> int:
         say(line)
     outcomes = []
     copies = plan.copies if arguments.run else ()
-    for outcome in images.carry_out(copies, tool, surveyor, arguments.ca, _progress):
-        outcomes.append(outcome)
-        say(summary.outcome_line(outcome))
+    with _terminable():
+        for outcome in images.carry_out(copies, tool, surveyor, arguments.ca, _progress):
+            outcomes.append(outcome)
+            say(summary.outcome_line(outcome))
     if len(copies) < len(plan.copies):
         say("nothing was copied: give --run for that")
     if arguments.json:
@@ -111,6 +115,20 @@ def _asking(arguments: argparse.Namespace) -> _Asking:
         [images.Wish(pair, patterns, tuple(pins)) for pair, pins in wishes.items()],
         images.parse_lag(lag) if lag else None,
     )
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """End as by Ctrl-C where a job is cancelled: no copy goes on, no file with logins stays."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _progress(text: str) -> None:

@@ -73,7 +73,7 @@ class Registry:
         said = answer.headers.get("Docker-Content-Digest", "")
         if DIGEST.fullmatch(said):
             return str(said)
-        found = self.manifest(repository, tag)  # an older registry: count it ourselves
+        found = self.manifest(repository, tag)  # without that header: count it ourselves
         return found.digest if found else None
 
     def manifest(self, repository: Repository, reference: str) -> Manifest | None:
@@ -112,7 +112,7 @@ class Registry:
     def _ask(
         self, repository: Repository, method: str, url: str, accept: str, limit: int = 1 << 22
     ) -> Answer:
-        """Send one request, let in where that is asked for; the answer is a 200 or a 404."""
+        """Send one request, let in where that is asked for; it is a 200, a 404, or HEAD's 405."""
         if self._down is not None:
             raise self._down
         try:
@@ -122,7 +122,7 @@ class Registry:
             raise
         if answer.status == 404 and not self._known:
             self._look_for_api(repository)
-        if answer.status not in (200, 404):
+        if answer.status not in (200, 404) and (method, answer.status) != ("HEAD", 405):
             raise RegistryError(f"{repository}: the registry answers {answer.status}")
         self._known = True
         return answer

@@ -126,12 +126,12 @@ class Surveyor:
         for (wish, _), found in zip(lists, listed, strict=True):
             if not isinstance(found, str):
                 tags.setdefault(wish.pair, set()).update(_matching(found, wish.patterns))
-        for wish in wishes:
-            if wish.patterns and not unasked and not tags.get(wish.pair):
-                raise ImagesError(
-                    f"{wish.pair.name}: no tag matches {' or '.join(wish.patterns)}; patterns are "
-                    "those of a shell, such as '25.*-py3'"
-                )
+        if lists and not unasked and not any(tags.values()):
+            names = sorted({wish.pair.name for wish, _ in lists})
+            raise ImagesError(
+                f"{' and '.join(names)}: no tag matches {' or '.join(lists[0][0].patterns)}; "
+                "patterns are those of a shell, such as '25.*-py3'"
+            )
         questions = [
             question for wish in wishes for question in _questions(wish, tags.get(wish.pair, ()))
         ]

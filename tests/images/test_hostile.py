@@ -44,6 +44,7 @@ class Stranger:
     host: str
     replies: dict[str, Callable[[], Reply]] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    method: str = ""
 
     def reply(self, path: str, body: bytes = b"", status: int = 200, **headers: str) -> None:
         named = {key.replace("_", "-"): value for key, value in headers.items()}
@@ -67,6 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         stranger = self.server.stranger
+        stranger.method = self.command
         stranger.asked.append((self.path, self.headers.get("Authorization")))
         status, headers, body = stranger.answers(self.path.partition("?")[0])
         self.send_response(status)
@@ -156,6 +158,13 @@ def test_another_manifest_than_the_digest_says(stranger: Stranger) -> None:
 
 def test_a_registry_that_states_no_digest(stranger: Stranger) -> None:
     stranger.reply(f"/v2/{NAME}/manifests/a", MANIFEST)
+
+    assert registry().digest(stranger.repository, "a") == DIGEST
+
+
+def test_a_registry_that_knows_no_head(stranger: Stranger) -> None:
+    path = f"/v2/{NAME}/manifests/a"
+    stranger.replies[path] = lambda: (405 if stranger.method == "HEAD" else 200, {}, MANIFEST)
 
     assert registry().digest(stranger.repository, "a") == DIGEST
 

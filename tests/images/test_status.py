@@ -185,6 +185,22 @@ def test_a_pattern_without_a_tag_is_a_wrong_call(
 
 
 @pinning
+def test_a_pattern_need_not_match_in_every_repository(
+    upstream: Shelf, repository: str, matrix: Matrix, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = upstream.image(repository, "a")
+    other = upstream.image(f"{repository}-other", "b")
+    name = f"{upstream.host}/{repository}"
+    matrix({"one": (f"{name}:a", one), "other": (f"{name}-other:b", other)})
+    upstream.image(repository, "new")
+
+    code, said = ask(capsys, "--tags", "n*")
+
+    assert code == 0
+    assert sorted(codes(said)) == [f"{repository}-other:b", f"{repository}:a", f"{repository}:new"]
+
+
+@pinning
 def test_a_pinned_image_of_the_matrix(
     upstream: Shelf,
     mirror: Shelf,

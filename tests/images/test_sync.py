@@ -197,10 +197,16 @@ def test_a_copy_that_was_killed_goes_on(
     assert main(["images", "status", *call]) == 0
 
 
-def test_ctrl_c_ends_the_copy(
-    upstream: Shelf, mirror: Shelf, repository: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_the_copy(
+    how: signal.Signals,
+    upstream: Shelf,
+    mirror: Shelf,
+    repository: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Exit code 130, no program left behind, and no logins."""
+    """By Ctrl-C, or by a cancelled job: exit code 130, no program left behind, and no logins."""
     upstream.image(repository, "1")
     script = f'echo "$$ $*" > {tmp_path}/started; exec sleep 600'
     impostor(tmp_path / "bin", script, monkeypatch)
@@ -214,7 +220,7 @@ def test_ctrl_c_ends_the_copy(
         time.sleep(0.05)
     pid = int(started.read_text().split()[0])
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
 
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 130, errors
