@@ -16,9 +16,8 @@ from rich.console import Console
 
 from compat import images
 from compat.config import find_config, load_config
+from compat.config.load import FILE_NAME
 from compat.images import summary
-
-_FILE = "compat.toml"
 
 
 def status(arguments: argparse.Namespace, console: Console) -> int:
@@ -89,7 +88,7 @@ class _Asking:
 def _asking(arguments: argparse.Namespace) -> _Asking:
     """Put both together; the command line counts over the file."""
     config = None
-    if arguments.config is not None or not arguments.repository or Path(_FILE).is_file():
+    if arguments.config is not None or not arguments.repository or Path(FILE_NAME).is_file():
         config = load_config(find_config(arguments.config, Path.cwd()), sources=False)
     table = config.images if config else None
     upstream = arguments.upstream or (table and table.upstream)
