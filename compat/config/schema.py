@@ -69,10 +69,17 @@ def _range(value: tuple[int, int, int]) -> tuple[int, int, int]:
     return value
 
 
+def _lag(value: str) -> str:
+    if not re.fullmatch(r"\d{1,5}[hdw]", value):
+        raise ValueError("a lag is a number and h, d or w, such as 14d")
+    return value
+
+
 Name = Annotated[str, AfterValidator(_name)]
 Version = Annotated[str, BeforeValidator(_version)]
 Level = Annotated[int, Field(ge=0, le=5)]
 AxisRange = Annotated[tuple[int, int, int], AfterValidator(_range)]
+Lag = Annotated[str, AfterValidator(_lag)]
 
 
 def _dashed(name: str) -> str:
@@ -257,6 +264,14 @@ class GateConfig(_Table):
     not_run: Decision = "stop"
 
 
+class ImagesConfig(_Table):
+    """``[images]``: where container images come from and which registry holds copies of them."""
+
+    upstream: str | None = None
+    mirror: str | None = None
+    max_lag: Lag | None = None
+
+
 class Config(_Table):
     """A whole ``compat.toml``."""
 
@@ -272,6 +287,7 @@ class Config(_Table):
     bench: BenchConfig = BenchConfig()
     timeouts: TimeoutConfig = TimeoutConfig()
     gate: GateConfig = GateConfig()
+    images: ImagesConfig = ImagesConfig()
 
     def build_of(self, target: str) -> BuildConfig:
         """Return what a target's builder is told: its own settings over the common ones."""
