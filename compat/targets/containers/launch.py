@@ -75,7 +75,7 @@ class Container:
             *_dying_with_us(),
             str(launcher.engine.program),
             "run",
-            *("--rm", "--init", "--pull", "never", "--network", "none", "--log-driver", "none"),
+            *("--rm", "--pull", "never", "--network", "none", "--log-driver", "none"),
             # SELinux would hide the folders, and relabelling them would change the caller's files.
             *("--security-opt", "label=disable", "--security-opt", "no-new-privileges"),
             *("--name", self.name, *owner.labels(launcher.target)),
