@@ -227,7 +227,7 @@ def _kill(process: subprocess.Popen[bytes], container: Container | None) -> None
 
     A container is no child of ours: its engine has to end it, also where only its client has died.
     """
-    if container is not None and process.poll() != 0:
+    if container is not None and (process.poll() is None or process.returncode < 0):
         container.end()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_CLIENT_S)

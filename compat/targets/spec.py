@@ -61,6 +61,11 @@ class Image:
     shm_size: int | None = None
     pull: bool = False
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether only one content may stand under this name."""
+        return self.digest is not None or "@" in self.name
+
 
 @dataclass(frozen=True, slots=True)
 class TargetSpec:

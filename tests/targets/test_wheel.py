@@ -260,10 +260,6 @@ class TestRefused:
         assert refusal.reason == "interpreter-missing"
         assert "found here: 3." in refusal.message
 
-    def test_container(self, bench: Bench) -> None:
-        """Container targets are said not to exist yet."""
-        assert bench.refused(provider="container").reason == "provider-not-ready"
-
     def test_suite_has_no_such_python(self, bench: Bench) -> None:
         """A Python without suite packages is refused with the known ones."""
         bench.suite = {"3.8": ("suite-dep==1.0",)}

@@ -33,15 +33,11 @@ def examine(
         return
     engine, picture = found
     yield Finding("engine", "ok", str(engine))
-    if image.digest is None and "@" not in image.name:
+    if not image.is_pinned:
         yield Finding("image", "note", f"{image.name}: {provider.not_pinned(picture)}")
     else:
         yield Finding("image", "ok", f"{image.name} is the pinned one, {picture.digest}")
-    modules = provider.modules_of(catalogue, target)
-    if isinstance(modules, Trouble):
-        yield Finding("release", "missing", modules.message)
-        return
-    asked = provider.look_inside(target, engine, picture, modules, log)
+    asked = provider.look_inside(target, engine, picture, catalogue, log)
     if isinstance(asked, Trouble):
         is_engine = asked.reason == "gpu-not-passed"
         yield Finding("engine" if is_engine else "module", "missing", asked.message)
@@ -57,7 +53,7 @@ def examine(
 def pin_line(target: TargetSpec) -> str:
     """Return "" for a target that is pinned, else that it is not, with the line that pins it."""
     image = target.image
-    if image is None or image.digest is not None or "@" in image.name:
+    if image is None or image.is_pinned:
         return ""
     working = engines.find(image.engine)
     found = working if isinstance(working, Trouble) else images.find(working, image)
@@ -82,8 +78,6 @@ def _suite(work: Path, catalogue: Catalogue, said: Inside) -> Iterator[Finding]:
     platform = said.platform()
     if isinstance(platform, Trouble):
         yield Finding("python", "missing", platform.message)
-    elif problem := deps.problem(catalogue, said.minor):
-        yield Finding("python", "missing", problem)
     elif not deps.stand(work, catalogue, said.minor, platform):
         text = f"the suite's packages for Python {said.minor} are still to be laid out"
         yield Finding("wheels", "note", text)

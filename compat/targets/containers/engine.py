@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -135,7 +134,7 @@ def _call(argv: Sequence[str], limit_s: float) -> Said:
             capture_output=True,
             timeout=limit_s,
             check=False,
-            env=os.environ,
+            start_new_session=True,  # Ctrl-C is for us: we have containers to end first
         )
     except subprocess.TimeoutExpired:
         return Said(124, "", f"no answer in {limit_s:.0f} s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Inside:
     @property
     def minor(self) -> str:
         """The Python as "3.8"."""
-        return ".".join(str(self.facts["python"]).split(".")[:2])
+        return _minor(self.facts)
 
     def known(self, what: str) -> str:
         """Return the first answer for "cuda" or "cudnn"; "" where there is none."""
@@ -74,10 +74,22 @@ class Inside:
         return {**facts, "cuda_toolkit": cuda, "cudnn": cudnn, "module_version": self.version}
 
 
+def _minor(facts: Mapping[str, Any]) -> str:
+    return ".".join(str(facts["python"]).split(".")[:2])
+
+
 def ask(
-    launcher: Launcher, programs: Sequence[str], modules: Sequence[str], log: Path
+    launcher: Launcher,
+    programs: Sequence[str],
+    modules: Sequence[str],
+    unfit: Callable[[str], str],
+    log: Path,
 ) -> tuple[str, Inside] | Trouble:
-    """Ask an image by the first of these interpreters that it has, and return that one too."""
+    """Ask an image by the first of these interpreters that it has, and return that one too.
+
+    unfit: why the suite does not run on a Python ("3.6"); "" where it does.
+    """
+    words = ""
     for program in programs:
         container = launcher.container(Mounts(), {})
         argv = container.prefixed([program, "-c", question.SCRIPT, question.MARK, *modules])
@@ -96,15 +108,16 @@ def ask(
             container.end()
             return Trouble("install-failed", f"its {program} gave no answer in {_LIMIT_S:.0f} s")
         if outcome.code in _NO_PROGRAM:
+            words = words or last_line(outcome.output)
             continue
-        return _read(program, modules, outcome)
+        return _read(program, modules, unfit, outcome)
     names = " or ".join(programs)
-    message = f"the image has no {names}: name its interpreter in the target's python"
+    message = f"the image has no {names}: name its interpreter in the target's python ({words})"
     return Trouble("interpreter-missing", message)
 
 
 def _read(
-    program: str, modules: Sequence[str], outcome: process.Outcome
+    program: str, modules: Sequence[str], unfit: Callable[[str], str], outcome: process.Outcome
 ) -> tuple[str, Inside] | Trouble:
     lines = [line for line in outcome.output.splitlines() if line.startswith(question.MARK)]
     if not lines:
@@ -114,6 +127,9 @@ def _read(
         what = "the engine could not start it" if outcome.code == 125 else "no answer from it"
         return Trouble(reason, f"{what} (exit code {outcome.code}: {words})")
     facts = json.loads(lines[-1].removeprefix(question.MARK))
+    # Said first: whatever else such an interpreter lacks would not help it.
+    if text := unfit(_minor(facts)):
+        return Trouble("interpreter-missing", text)
     if facts["error"] is not None:
         return Trouble("install-failed", f"its Python cannot import {facts['error']}")
     if facts["module"] is None or facts["version"] is None:

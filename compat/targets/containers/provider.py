@@ -33,19 +33,18 @@ def provide(uv: Uv, work: Path, catalogue: Catalogue) -> Environment | Unavailab
         return _refusal(uv, found)
     engine, picture = found
     _swept(engine)
-    if image.digest is None and "@" not in image.name:
+    if not image.is_pinned:
         uv.progress(f"target {target.name}: {not_pinned(picture)}")
-    modules = modules_of(catalogue, target)
-    if isinstance(modules, Trouble):
-        return _refusal(uv, modules)
-    asked = _known(uv, work, engine, picture, modules)
+    asked = _known(uv, work, engine, picture, catalogue)
     if isinstance(asked, Trouble):
         return _refusal(uv, asked)
     launcher, said = asked
     laid = _packages(uv, work, catalogue, said)
     if isinstance(laid, Unavailable):
         return laid
-    facts = {"image": image.name, "digest": picture.digest, "engine": str(engine), **said.record()}
+    named = {"image": image.name, "digest": picture.digest, "engine": str(engine)}
+    pinned = "yes" if image.is_pinned else f'no; write digest = "{picture.digest}"'
+    facts = {**named, "pinned": pinned, **said.record()}
     return Environment(
         target,
         Path(launcher.python),
@@ -69,7 +68,7 @@ def not_pinned(found: Found) -> str:
     return f'its image is not pinned; to pin it write: digest = "{found.digest}"'
 
 
-def modules_of(catalogue: Catalogue, target: TargetSpec) -> tuple[str, ...] | Trouble:
+def _modules(catalogue: Catalogue, target: TargetSpec) -> tuple[str, ...] | Trouble:
     """Return the import names to try: the wheels' own module, else the one that users import."""
     release = catalogue.find(target.flavour, target.version)
     if release is None:
@@ -79,14 +78,18 @@ def modules_of(catalogue: Catalogue, target: TargetSpec) -> tuple[str, ...] | Tr
 
 
 def look_inside(
-    target: TargetSpec, engine: Engine, found: Found, modules: tuple[str, ...], log: Path
+    target: TargetSpec, engine: Engine, found: Found, catalogue: Catalogue, log: Path
 ) -> tuple[Launcher, Inside] | Trouble:
     """Ask an image what it holds, and compare that with what the configuration says."""
+    modules = _modules(catalogue, target)
+    if isinstance(modules, Trouble):
+        return modules
     image, driver = image_of(target), probe()
     options = gpus.options(image.gpus, engine, target, driver)
     launcher = Launcher(engine, target.name, found.id, image, options, found.entrypoint, "")
     programs = (target.python,) if target.python is not None else _PYTHONS
-    asked = inside.ask(launcher, programs, modules, log)
+    unfit = functools.partial(deps.problem, catalogue)
+    asked = inside.ask(launcher, programs, modules, unfit, log)
     if isinstance(asked, Trouble):
         return asked
     program, said = asked
@@ -110,13 +113,13 @@ def _image(uv: Uv, image: Image) -> tuple[Engine, Found] | Trouble:
 
 
 def _known(
-    uv: Uv, work: Path, engine: Engine, found: Found, modules: tuple[str, ...]
+    uv: Uv, work: Path, engine: Engine, found: Found, catalogue: Catalogue
 ) -> tuple[Launcher, Inside] | Trouble:
     """Return what an image said, now or before: importing a large runtime takes seconds."""
     target, image = uv.target, image_of(uv.target)
     driver = probe()
     options = gpus.options(image.gpus, engine, target, driver)
-    parts = [found.id, found.entrypoint, modules, question.SCRIPT, target.python, options]
+    parts = [found.id, found.entrypoint, target.flavour, question.SCRIPT, target.python, options]
     identity = stamp.digest([*parts, str(engine), driver._asdict()])
     folder = work / "images" / target.name
     kept = stamp.read(folder, identity)
@@ -125,7 +128,7 @@ def _known(
         named = target.name, found.id, image, options, found.entrypoint, kept["python"]
         launcher = Launcher(engine, *named)
         return inside.differs(target, said) or (launcher, said)
-    asked = look_inside(target, engine, found, modules, uv.log)
+    asked = look_inside(target, engine, found, catalogue, uv.log)
     if isinstance(asked, Trouble):
         return asked
     launcher, said = asked
@@ -141,10 +144,7 @@ def _packages(uv: Uv, work: Path, catalogue: Catalogue, said: Inside) -> Path | 
     platform = said.platform()
     if isinstance(platform, Trouble):
         return _refusal(uv, platform)
-    laid = deps.folder_for(uv, work, catalogue, said.minor, platform)
-    if isinstance(laid, Unavailable) and laid.reason == "interpreter-missing":
-        return replace(laid, message=f"{image_of(uv.target).name}: {laid.message}")
-    return laid
+    return deps.folder_for(uv, work, catalogue, said.minor, platform)
 
 
 @functools.cache

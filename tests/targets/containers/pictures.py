@@ -18,7 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SUITE = "bookworm"
-BASE = f"localhost/trt-compat-tests/base:{SUITE}"
+_PREFIX = "localhost/trt-compat-tests"
+BASE = f"{_PREFIX}/base:{SUITE}"
+# Some builds of Python keep their core in a library that they look for where they were installed.
+_PYTHON = ("COPY python /opt/python", "ENV LD_LIBRARY_PATH=/opt/python/lib")
 _PROGRAMS = ("podman", "runc", "debootstrap")
 # podman 4.3 with crun fails on hybrid control groups; systemd may not be there.
 _CONF = """
@@ -48,7 +51,7 @@ def problem() -> str:
         return f"containers: {', '.join(lacking)} not installed"
     if shutil.disk_usage(Path.home()).free < 4e9:
         return "containers: less than 4 GB free for images"
-    said = subprocess.run(["podman", "info"], env=variables(), capture_output=True, text=True)
+    said = _call("info")
     return "" if said.returncode == 0 else f"containers: podman info: {said.stderr.strip()[-200:]}"
 
 
@@ -65,9 +68,15 @@ def variables() -> dict[str, str]:
     return {**os.environ, "CONTAINERS_CONF": str(conf), "CONTAINERS_STORAGE_CONF": str(storage)}
 
 
+def _call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["podman", *arguments], env=variables(), capture_output=True, text=True, check=False
+    )
+
+
 def podman(*arguments: str, check: bool = True) -> str:
     """Call podman and return what it printed."""
-    done = subprocess.run(["podman", *arguments], env=variables(), capture_output=True, text=True)
+    done = _call(*arguments)
     if check and done.returncode != 0:
         raise RuntimeError(f"podman {' '.join(arguments)}: {done.stderr.strip()[-500:]}")
     return done.stdout.strip()
@@ -96,27 +105,47 @@ def base() -> str:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image of the tests: its name, and the lines after FROM."""
+    """An image of the tests: its name, its wheels, and another Python than Debian's."""
 
     name: str
-    pins: tuple[str, ...]
+    pins: tuple[str, ...] = ()
+    python: str = ""
 
     @property
     def reference(self) -> str:
-        return f"localhost/trt-compat-tests/{self.name}:{_tag(self.pins)}"
+        words = " ".join([*self.pins, self.python, *(_PYTHON if self.python else ())])
+        return f"{_PREFIX}/{self.name}:{hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
     def make(self) -> str:
         """Make it of the base and wheels, if it is not there yet."""
         base()
         if not has(self.reference):
+            site, lines = _SITE, []
             with tempfile.TemporaryDirectory(dir=cache()) as folder:
-                install(self.pins, Path(folder) / "site", "3.11")
-                build(self.reference, Path(folder), [f"COPY site {_SITE}"])
+                if self.python:
+                    own = interpreter(self.python)
+                    assert own is not None, f"no Python {self.python} here"
+                    _copy(own, Path(folder) / "python")
+                    site, lines = f"/opt/python/lib/python{self.python}/site-packages", [*_PYTHON]
+                if self.pins:
+                    install(self.pins, Path(folder) / "site", self.python or "3.11")
+                    lines = [*lines, f"COPY site {site}"]
+                build(self.reference, Path(folder), lines)
         return self.reference
 
 
-def _tag(words: Sequence[str]) -> str:
-    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
+def interpreter(minor: str) -> Path | None:
+    """The folder of an old Python that can be copied, or None where there is none."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = sorted(root.glob(f"{minor}.*")) + sorted(
+        (Path.home() / ".local/share/uv/python").glob(f"cpython-{minor}.*")
+    )
+    return next((one for one in found if (one / "bin" / f"python{minor}").is_file()), None)
+
+
+def _copy(python: Path, to: Path) -> None:
+    heavy = ("test", "*.a", "__pycache__", "idlelib", "tkinter", "share", "site-packages")
+    shutil.copytree(python, to, symlinks=True, ignore=shutil.ignore_patterns(*heavy))
 
 
 def install(pins: Sequence[str], into: Path, python: str) -> None:
@@ -128,9 +157,9 @@ def install(pins: Sequence[str], into: Path, python: str) -> None:
     subprocess.run([*command, "--only-binary", ":all:", *pins], check=True, capture_output=True)
 
 
-def build(name: str, context: Path, lines: Sequence[str], parent: str = BASE) -> None:
-    """Make an image of the base (or another parent) and the lines of a Containerfile."""
-    (context / "Containerfile").write_text("\n".join([f"FROM {parent}", *lines, ""]))
+def build(name: str, context: Path, lines: Sequence[str]) -> None:
+    """Make an image of the base and the lines of a Containerfile."""
+    (context / "Containerfile").write_text("\n".join([f"FROM {BASE}", *lines, ""]))
     podman("build", "--quiet", "--network=none", "--layers=false", "--tag", name, str(context))
 
 
@@ -145,3 +174,15 @@ def _rtx(version: str) -> Picture:
 
 
 RTX_16, RTX_17 = _rtx("1.6.1.120"), _rtx("1.7.1.116")
+
+# The last of Python 3.8, with what it requires.
+ORT_OLD = Picture(
+    "old",
+    (
+        *("onnxruntime==1.19.2", "coloredlogs==15.0.1", "humanfriendly==10.0", "sympy==1.13.3"),
+        *("mpmath==1.3.0", "flatbuffers==25.12.19", "numpy==1.24.4", "packaging==26.2"),
+        "protobuf==5.29.6",
+    ),
+    "3.8",
+)
+TOO_OLD = Picture("tooold", python="3.6")
