@@ -57,7 +57,7 @@ def doctor(arguments: argparse.Namespace, console: Console) -> int:
     for name in known_targets(config, arguments.targets):
         target = config.targets[name]
         spec = target_spec(name, config, path.parent, offline=arguments.offline)
-        work = arguments.work.absolute()
+        work = arguments.work.resolve()
         findings = examine(spec, work, driver, catalogue(), say)
         if arguments.deep and not any(
             one.level == "missing" and one.about not in ("driver", "gpu") for one in findings

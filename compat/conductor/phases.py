@@ -44,6 +44,9 @@ _WRITTEN = {
     "bench": ("engines", "samples"),
 }
 
+# Files of an entry that may lie outside the work folder.
+_READ = ("onnx", "feeds", "calibration", "labelled")
+
 Answer = Mapping[str, Any]
 
 
@@ -294,7 +297,9 @@ class Conductor:
         if slot.visible is not None:
             env["CUDA_VISIBLE_DEVICES"] = slot.visible
         document = jobs.job_document(spec, block.phase, entries, self.kitchen, events)
-        start = command(environment, [str(SUITE), str(path)], env, self._mounts(block, environment))
+        start = command(
+            environment, [str(SUITE), str(path)], env, self._mounts(block, entries, environment)
+        )
         return process.Job(
             argv=start.argv,
             env=start.env,
@@ -306,13 +311,17 @@ class Conductor:
             timeouts=self.kitchen.config.timeouts.by_check(),
         )
 
-    def _mounts(self, block: Block, environment: Environment) -> Mounts:
+    def _mounts(
+        self, block: Block, entries: Sequence[Mapping[str, Any]], environment: Environment
+    ) -> Mounts:
         """Return what a container sees of this machine, and the folders it may write into."""
         work = self.kitchen.work
+        named = [Path(entry[key]) for entry in entries for key in _READ if entry.get(key)]
+        beside = {path.parent for path in named if not path.is_relative_to(work)}
         writes = tuple(work / name for name in ("jobs", "logs", *_WRITTEN[block.phase]))
         for folder in writes:
             folder.mkdir(exist_ok=True)
-        return Mounts((work, SUITE.parent, environment.deps), writes)
+        return Mounts((work, SUITE.parent, environment.deps, *sorted(beside)), writes)
 
 
 def _is_of_one_time(blocks: Sequence[Answer | None]) -> bool:

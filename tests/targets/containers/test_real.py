@@ -93,9 +93,16 @@ def _ours() -> list[str]:
     return podman("ps", "--all", "--quiet", "--filter", f"label={owner.CONDUCTOR}").split()
 
 
-def _wait(what: str, ready: Callable[[], bool], timeout_s: float = 60) -> None:
+def _wait(
+    what: str,
+    ready: Callable[[], bool],
+    timeout_s: float = 60,
+    process: subprocess.Popen[str] | None = None,
+) -> None:
     end = time.monotonic() + timeout_s
     while not ready():
+        if process is not None and process.poll() is not None:
+            pytest.fail(f"{what}: the command has ended: {process.communicate()[0]}")
         assert time.monotonic() < end, f"{what}: not within {timeout_s} s"
         time.sleep(0.01)
 
@@ -209,7 +216,7 @@ class TestBadLuck:
         job = str(events).replace(".events.jsonl", ".json").encode()
 
         with chain.start("--targets", "rtx-box") as process:
-            _wait("a build", lambda: _is_busy(events))
+            _wait("a build", lambda: _is_busy(events), process=process)
             found = [pid for pid in _pids() if job in _command_line(pid)]
             for pid in found:
                 os.kill(pid, signal.SIGSTOP)  # so that it is still at it when the kill comes
@@ -237,7 +244,7 @@ class TestBadLuck:
         """The engine's client is told, and ends the container."""
         with chain.start("--targets", "rtx-box") as process:
             events = chain.work / "jobs" / "rtx-box.build.events.jsonl"
-            _wait("a build", lambda: _is_busy(events))
+            _wait("a build", lambda: _is_busy(events), process=process)
             process.kill()
 
         _wait("the container's end", lambda: not _ours(), 15)
