@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from compat.targets import TargetError, command, stamp
+from compat.targets import Mounts, TargetError, command, stamp
 
 Bench = Any
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -25,7 +25,7 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def _ask(environment: Any, code: str) -> str:
     variables = {**os.environ, **environment.env}
-    argv = command(environment, ["-c", code])
+    argv = command(environment, ["-c", code], {}, Mounts()).argv
     return subprocess.run(argv, env=variables, check=True, text=True, capture_output=True).stdout
 
 

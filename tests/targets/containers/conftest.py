@@ -24,7 +24,7 @@ def store() -> Iterator[dict[str, str]]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say plainly whether containers were really started."""
     reports = terminalreporter.stats
-    if any("container" in one.keywords for one in reports.get("skipped", ())):
+    if any("container" in getattr(one, "keywords", ()) for one in reports.get("skipped", ())):
         why = pictures.problem() or "see the reasons of the skips"
         terminalreporter.write_line(f"CONTAINER TESTS WERE SKIPPED, some or all: {why}")
     ran = sum("container" in one.keywords for one in reports.get("passed", ()))

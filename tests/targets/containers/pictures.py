@@ -51,8 +51,12 @@ def problem() -> str:
         return f"containers: {', '.join(lacking)} not installed"
     if shutil.disk_usage(Path.home()).free < 4e9:
         return "containers: less than 4 GB free for images"
-    said = _call("info")
-    return "" if said.returncode == 0 else f"containers: podman info: {said.stderr.strip()[-200:]}"
+    try:
+        podman("info")
+        podman("run", "--rm", "--network=none", base(), "python3", "-c", "")
+    except (RuntimeError, subprocess.CalledProcessError) as error:
+        return f"containers: {str(error)[-300:]}"
+    return ""
 
 
 def variables() -> dict[str, str]:
