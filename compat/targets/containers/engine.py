@@ -41,7 +41,8 @@ class Engine:
     """An engine that answers.
 
     kind: whose command line it speaks. rootless: container root is the caller. remapped: Docker's
-    own user namespace, in which the caller's files belong to nobody.
+    own user namespace, in which the caller's files belong to nobody. alone: rootless without user
+    ids of its own (/etc/subuid), so that container root is the only user there is.
     """
 
     kind: Kind
@@ -49,6 +50,7 @@ class Engine:
     version: str
     rootless: bool
     remapped: bool = False
+    alone: bool = False
 
     def call(self, *arguments: str, limit_s: float = _LIMIT_S) -> Said:
         """Run the engine with these arguments to its end."""
@@ -98,8 +100,11 @@ def _ask(kind: Kind, program: Path) -> Engine | Trouble:
 
 
 def _podman(program: Path, info: dict[str, Any]) -> Engine:
-    rootless = bool(info["host"]["security"]["rootless"])
-    return Engine("podman", program, str(info["version"]["Version"]), rootless)
+    host = info["host"]
+    rootless = bool(host["security"]["rootless"])
+    mapped = sum(int(one["size"]) for one in (host.get("idMappings") or {}).get("uidmap") or ())
+    version = str(info["version"]["Version"])
+    return Engine("podman", program, version, rootless, alone=rootless and mapped == 1)
 
 
 def _docker(program: Path, info: dict[str, Any]) -> Engine | None:

@@ -116,10 +116,10 @@ def _dying_with_us() -> list[str]:
 def _user(engine: Engine) -> list[str]:
     """Return the options under which what is written belongs to the caller."""
     caller = f"{os.getuid()}:{os.getgid()}"
-    if engine.kind == "podman":
-        return ["--userns", "keep-id", "--user", caller] if engine.rootless else ["--user", caller]
-    if engine.rootless:
+    if engine.alone or (engine.rootless and engine.kind == "docker"):
         return ["--user", "0:0"]
+    if engine.rootless:
+        return ["--userns", "keep-id", "--user", caller]
     return ["--user", caller, *(["--userns", "host"] if engine.remapped else [])]
 
 

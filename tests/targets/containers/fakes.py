@@ -37,6 +37,10 @@ DIGEST = "sha256:" + "2" * 64
 
 PODMAN = {"host": {"security": {"rootless": False}}, "version": {"Version": "4.3.1"}}
 ROOTLESS = {"host": {"security": {"rootless": True}}, "version": {"Version": "4.3.1"}}
+ALONE = {
+    **ROOTLESS,
+    "host": {"security": {"rootless": True}, "idMappings": {"uidmap": [{"size": 1}]}},
+}
 DOCKER = {"ServerVersion": "28.2.2", "SecurityOptions": ["name=seccomp,profile=builtin"]}
 
 #: What the image of TensorRT 8.6.1.6 would say.

@@ -131,6 +131,7 @@ class TestArguments:
         [
             ("podman", PODMAN, ["--user", "1234:1234"]),
             ("podman", ROOTLESS, ["--userns", "keep-id", "--user", "1234:1234"]),
+            ("podman", fakes.ALONE, ["--user", "0:0"]),
             ("docker", DOCKER, ["--user", "1234:1234"]),
             ("docker", {**DOCKER, "SecurityOptions": ["name=rootless"]}, ["--user", "0:0"]),
             (
@@ -139,7 +140,14 @@ class TestArguments:
                 ["--user", "1234:1234", "--userns", "host"],
             ),
         ],
-        ids=["podman", "podman-rootless", "docker", "docker-rootless", "docker-remapped"],
+        ids=[
+            "podman",
+            "podman-rootless",
+            "podman-without-subuid",
+            "docker",
+            "docker-rootless",
+            "docker-remapped",
+        ],
     )
     def test_results_belong_to_the_caller(
         self,
