@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 from compat.suite.driver import Driver
 from compat.targets.containers.engine import Engine, Trouble
-from compat.targets.spec import Finding, GpuWay, TargetSpec
+from compat.targets.spec import GpuWay, TargetSpec
 
-# Where the Container Device Interface looks (its specification, "CDI JSON specification").
-_CDI = (Path("/etc/cdi"), Path("/var/run/cdi"))
 _CPU_ONLY = ("onnxruntime",)
-_HOW_TO = "run `nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml`"
+# Podman and Docker without a CDI file, Docker without the toolkit, and the toolkit's own errors.
+_NO_WAY_IN = re.compile(r"CDI device|could not select device driver|nvidia-container")
 
 
 def options(way: GpuWay, engine: Engine, target: TargetSpec, driver: Driver) -> tuple[str, ...]:
@@ -31,21 +30,15 @@ def problem(engine: Engine, chosen: tuple[str, ...], driver: Driver, seen: int) 
     return Trouble("gpu-not-passed", f"no GPU is seen inside the container: {_remedy(engine)}")
 
 
-def examine(engine: Engine, chosen: tuple[str, ...]) -> Finding:
-    """Say how GPUs get in, and what looks missing for that."""
-    way = " ".join(chosen)
-    if "--device" in chosen and not _has_cdi():
-        text = f"{way}: no NVIDIA file in {' or '.join(map(str, _CDI))}: {_remedy(engine)}"
-        return Finding("engine", "missing", text)
-    return Finding("engine", "ok", f"passes GPUs in with {way}")
-
-
-def _has_cdi() -> bool:
-    return any("nvidia" in path.name for folder in _CDI for path in folder.glob("*.*"))
+def refused(engine: Engine, chosen: tuple[str, ...], trouble: Trouble) -> Trouble:
+    """Return why an engine started no container: in other words where the GPUs were the reason."""
+    if not chosen or not _NO_WAY_IN.search(trouble.message):
+        return trouble
+    return Trouble("gpu-not-passed", f"{_remedy(engine)}: {trouble.message}")
 
 
 def _remedy(engine: Engine) -> str:
-    toolkit = "install the NVIDIA Container Toolkit"
+    command = "runtime configure --runtime=docker"
     if engine.kind == "podman":
-        return f"{toolkit} and {_HOW_TO}"
-    return f"{toolkit} and run `nvidia-ctk runtime configure --runtime=docker`"
+        command = "cdi generate --output=/etc/cdi/nvidia.yaml"
+    return f"install the NVIDIA Container Toolkit and run `nvidia-ctk {command}`"

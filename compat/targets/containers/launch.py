@@ -56,9 +56,10 @@ class Launcher:
 
 @dataclass(slots=True)
 class Container:
-    """A container for one command at a time. Each start has a name of its own: the engine may
-    still be busy with taking the last one away.
-    """  # noqa: D205
+    """A container for one command at a time.
+
+    Each start has a name of its own: the engine may still be busy with taking the last one away.
+    """
 
     launcher: Launcher
     mounts: Mounts

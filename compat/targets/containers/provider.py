@@ -91,7 +91,7 @@ def look_inside(
     unfit = functools.partial(deps.problem, catalogue)
     asked = inside.ask(launcher, programs, modules, unfit, log)
     if isinstance(asked, Trouble):
-        return asked
+        return gpus.refused(engine, options, asked)
     program, said = asked
     wrong = inside.differs(target, said) or gpus.problem(engine, options, driver, said.gpus)
     return wrong or (replace(launcher, python=program), said)

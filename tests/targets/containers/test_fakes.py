@@ -449,6 +449,36 @@ class TestInside:
         assert refusal.reason == "gpu-not-passed"
         assert "nvidia-ctk cdi generate" in refusal.message
 
+    @pytest.mark.parametrize(
+        ("kind", "info", "words", "remedy"),
+        [
+            ("podman", PODMAN, "unresolvable CDI devices nvidia.com/gpu=all", "cdi generate"),
+            (
+                "docker",
+                DOCKER,
+                'could not select device driver "" with capabilities: [[gpu]]',
+                "--runtime=docker",
+            ),
+        ],
+    )
+    def test_the_engine_knows_no_gpu(
+        self,
+        yard: Yard,
+        monkeypatch: pytest.MonkeyPatch,
+        kind: str,
+        info: object,
+        words: str,
+        remedy: str,
+    ) -> None:
+        yard.put(kind, info, run=said("", f"Error: {words}", 125))
+        monkeypatch.setattr(provider, "probe", lambda: H200)
+
+        refusal = yard.refused()
+
+        assert refusal.reason == "gpu-not-passed"
+        assert remedy in refusal.message
+        assert words in refusal.message
+
 
 class TestDoctor:
     """`targets doctor` says the same beforehand."""
