@@ -121,7 +121,7 @@ def _known(
     options = gpus.options(image.gpus, engine, target, driver)
     parts = [found.id, found.entrypoint, target.flavour, question.SCRIPT, target.python, options]
     identity = stamp.digest([*parts, str(engine), driver._asdict()])
-    folder = work / "images" / target.name
+    folder = work / "containers" / target.name
     kept = stamp.read(folder, identity)
     if kept is not None:
         said = Inside(json.loads(kept["facts"]), kept["version"], kept["full"])

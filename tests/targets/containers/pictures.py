@@ -161,9 +161,9 @@ def install(pins: Sequence[str], into: Path, python: str) -> None:
     subprocess.run([*command, "--only-binary", ":all:", *pins], check=True, capture_output=True)
 
 
-def build(name: str, context: Path, lines: Sequence[str]) -> None:
-    """Make an image of the base and the lines of a Containerfile."""
-    (context / "Containerfile").write_text("\n".join([f"FROM {BASE}", *lines, ""]))
+def build(name: str, context: Path, lines: Sequence[str], parent: str = BASE) -> None:
+    """Make an image of the base, or another one, and the lines of a Containerfile."""
+    (context / "Containerfile").write_text("\n".join([f"FROM {parent}", *lines, ""]))
     podman("build", "--quiet", "--network=none", "--layers=false", "--tag", name, str(context))
 
 

@@ -388,6 +388,32 @@ class TestRefusals:
         assert said.startswith("onnxruntime 1.31.1, Python 3.11.2, Debian GNU/Linux 12")
 
 
+_ENTRY = """#!/bin/sh
+echo "== TensorRT =="
+[ $# -gt 0 ] || exec sh
+exec "$@"
+"""
+
+
+def test_an_image_that_greets(here: Here, tmp_path: Path) -> None:
+    """NVIDIA's images print a banner and then run what they were given."""
+    (tmp_path / "entry.sh").write_text(_ENTRY)
+    (tmp_path / "entry.sh").chmod(0o755)
+    start = "/opt/nvidia/nvidia_entrypoint.sh"
+    lines = [f"COPY entry.sh {start}", f'ENTRYPOINT ["{start}"]']
+    name = "localhost/trt-compat-tests/greeting:1"
+    pictures.build(name, tmp_path, lines, parent=ORT_131.make())
+
+    environment = here.provide(ORT_131, reference=name)
+
+    assert isinstance(environment, Environment), environment
+    start_it = command(environment, ["-c", "print('done')"], {}, Mounts())
+    assert start_it.container is not None
+    argv = start_it.container.prefixed(start_it.argv)
+    said = subprocess.run(argv, check=True, timeout=60, capture_output=True, text=True).stdout
+    assert said.splitlines() == ["== TensorRT ==", "done"]
+
+
 def test_too_little_memory(here: Here) -> None:
     """The limit holds, and the end reads as the kill that it is."""
     environment = here.provide(ORT_131, memory=64 * 2**20)
