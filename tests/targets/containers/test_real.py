@@ -576,6 +576,47 @@ class TestStranger:
         assert "(rootless): 1.31.1" in said
         assert (theirs / "file").stat().st_uid == STRANGER
 
+    def test_a_whole_run_with_rootless_podman(self, here: Here, theirs: Path) -> None:
+        """The command itself is theirs too, with all that it makes."""
+        root = Path(__file__).parents[3]
+        packages = Path(np.__file__).parents[1]
+        # An interpreter below root's home is closed to them; the system's of the same version fits.
+        python = f"/usr/bin/python3.{sys.version_info.minor}"
+        env = {**os.environ, **_rootless(theirs, ORT_131.make())}
+        env |= {"PYTHONPATH": f"{root}:{packages}", "PATH": f"{os.environ['PATH']}:/usr/sbin"}
+        env["PATH"] = f"{Path(_uv()).parent}:{env['PATH']}"
+
+        def call(*words: str) -> subprocess.CompletedProcess[str]:
+            ids = ["--reuid", str(STRANGER), "--regid", str(STRANGER), "--clear-groups"]
+            argv = ["setpriv", *ids, *words]
+            return subprocess.run(
+                argv, env=env, cwd=theirs, check=False, capture_output=True, text=True, timeout=200
+            )
+
+        if call(python, "-c", "import pandas, onnxruntime, compat").returncode != 0:
+            pytest.skip("containers: the packages lie where only root may read them")
+        load = call("podman", "load", "--quiet", "--input", str(theirs / "image.tar"))
+        if load.returncode != 0:
+            pytest.skip(f"containers: rootless podman: {engines.last_line(load.stderr)}")
+        target = _target("box", "onnxruntime", "1.31.1", ORT_131.reference)
+        (theirs / "compat.toml").write_text(_matrix(target), encoding="utf-8")
+
+        done = call(python, "-m", "compat", "run", "--quick")
+
+        assert done.returncode == 0, done.stdout + done.stderr
+        records = theirs / ".trt-compat" / "records.jsonl"
+        said = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
+        assert {one["status"] for one in said if one["check"] != "damaged"} == {"ok"}
+        assert "(rootless)" in said[0]["target"]["engine"]
+        made = [records.parent, *records.parent.rglob("*")]
+        assert {path.lstat().st_uid for path in made} == {STRANGER}
+
+
+def _uv() -> str:
+    import uv
+
+    return uv.find_uv_bin()
+
 
 def _rootless(theirs: Path, image: str) -> dict[str, str]:
     """Return the variables of a rootless podman with a store of its own; put the image there."""
