@@ -92,6 +92,8 @@ def _run_once(
         process = subprocess.Popen(
             job.argv if job.container is None else job.container.prefixed(job.argv),
             env={**os.environ, **job.env},
+            # Where memory runs out, podman's monitor leaves a file `oom` in the present folder.
+            cwd=None if job.container is None else job.path.parent,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

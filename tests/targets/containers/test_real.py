@@ -414,14 +414,15 @@ def test_an_image_that_greets(here: Here, tmp_path: Path) -> None:
     assert said.splitlines() == ["== TensorRT ==", "done"]
 
 
-def test_too_little_memory(here: Here) -> None:
+def test_too_little_memory(here: Here, tmp_path: Path) -> None:
     """The limit holds, and the end reads as the kill that it is."""
     environment = here.provide(ORT_131, memory=64 * 2**20)
     assert isinstance(environment, Environment)
     start = command(environment, ["-c", "b = bytearray(300_000_000)"], {}, Mounts())
     assert start.container is not None
 
-    done = subprocess.run(start.container.prefixed(start.argv), check=False, timeout=60)
+    argv = start.container.prefixed(start.argv)
+    done = subprocess.run(argv, check=False, timeout=60, cwd=tmp_path)
 
     assert start.container.signal_of(done.returncode) == signal.SIGKILL
 
