@@ -30,7 +30,7 @@ from compat.conductor.jobs import Kitchen
 from compat.errors import UserError
 from compat.matrix import Item
 from compat.records import RecordStore
-from compat.targets import command
+from compat.targets import Mounts, command
 
 DIFFERENCE_LIMIT = 0.02
 CV_LIMIT = 0.01
@@ -179,7 +179,8 @@ def repeat(suite: Measured, kitchen: Kitchen, asked: argparse.Namespace) -> Pair
     environment = kitchen.environments[suite.item.runtime]
     options = ["--seconds", str(asked.seconds), "--path", str(environment.deps)]
     options += ["--no-graph"] if asked.no_graph else []
-    argv = command(environment, [str(LOOP), str(suite.engine), str(suite.feeds), *options])
+    arguments = [str(LOOP), str(suite.engine), str(suite.feeds), *options]
+    argv = command(environment, arguments, {}, Mounts()).argv
     said = [loop(argv, environment.env, suite.item.id) for _ in range(asked.loops)]
     graphs = {one["graph"] for one in said}
     if suite.graphs != graphs:

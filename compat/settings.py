@@ -9,7 +9,7 @@ from compat.config import Config, ModelConfig, TargetConfig
 from compat.config.load import local_source
 from compat.matrix import onnx_opset, onnx_precision, typings
 from compat.models import ModelError, ModelSpec, describe
-from compat.targets import TargetSpec
+from compat.targets import Image, TargetSpec
 
 _BUILTIN_AXES = {"batch": (1, 8, 16)}
 _WORDS = ("", "photographs", "text", "noise", "labelled", "training")
@@ -102,8 +102,9 @@ def _labels_limit(limit: int | None, quick: bool) -> int | None:
     return min(limit or QUICK_LABELS, QUICK_LABELS) if quick else limit
 
 
-def target_spec(name: str, target: TargetConfig, folder: Path, *, offline: bool) -> TargetSpec:
+def target_spec(name: str, config: Config, folder: Path, *, offline: bool) -> TargetSpec:
     """Return what to provide for a target; its paths are relative to the configuration's folder."""
+    target = config.targets[name]
     python = target.python
     if target.provider == "local" and python is not None and "/" in python:
         python = str(folder / Path(python).expanduser())
@@ -118,4 +119,20 @@ def target_spec(name: str, target: TargetConfig, folder: Path, *, offline: bool)
         index=target.index,
         find_links=tuple(folder / path.expanduser() for path in target.find_links),
         offline=offline,
+        image=_image(target, config),
+    )
+
+
+def _image(target: TargetConfig, config: Config) -> Image | None:
+    if target.image is None:
+        return None
+    ways = config.containers
+    return Image(
+        name=target.image,
+        digest=target.digest,
+        engine=ways.engine,
+        gpus=ways.gpus,
+        memory=ways.memory,
+        shm_size=ways.shm_size,
+        pull=ways.pull,
     )

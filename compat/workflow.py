@@ -30,7 +30,7 @@ from compat.prepared import PreparedModel
 from compat.records import RecordStore, as_line, is_broken, read_records
 from compat.report import atomic
 from compat.settings import model_specs, opsets, resolve_axes, target_spec
-from compat.targets import Environment, Unavailable, provide
+from compat.targets import Environment, Unavailable, provide, tidy
 
 # Latency is shown but not judged in a quick run: two short blocks per target show it.
 QUICK_BENCH = {"rounds": 2, "seconds": 0.1, "warmup": 0.05}
@@ -85,9 +85,12 @@ def run(options: Options, console: Console) -> int:
             conductor = Conductor(
                 kitchen, store, progress, unavailable, options.retry, chosen, gpus
             )
-            for phase in PHASES:
-                look_only = phase not in options.phases
-                conductor.run_phase(phase, only=options.only, look_only=look_only)
+            try:
+                for phase in PHASES:
+                    look_only = phase not in options.phases
+                    conductor.run_phase(phase, only=options.only, look_only=look_only)
+            finally:
+                tidy(kitchen.environments.values())
         records = list(conductor.answers.values())
         if not whole:
             return _phase_result(options, records, console)
@@ -154,11 +157,11 @@ def set_up(
     names = {str(target["name"]) for target in planned.targets}
     provided = {
         name: provide(
-            target_spec(name, target, options.config.parent, offline=options.offline),
+            target_spec(name, config, options.config.parent, offline=options.offline),
             options.work,
             progress=say,
         )
-        for name, target in config.targets.items()
+        for name in config.targets
         if name in names
     }
     for name, got in provided.items():

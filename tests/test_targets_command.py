@@ -15,6 +15,7 @@ schema = 1
 flavour = "onnxruntime"
 version = "1.31.1"
 provider = "container"
+image = "localhost/trt-compat-tests/nowhere:1"
 [targets.nowhere]
 flavour = "onnxruntime"
 version = "1.31.1"
@@ -37,7 +38,8 @@ def test_the_list_needs_no_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["targets", "list"]) == 0
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[1] == ["nowhere", "onnxruntime", "1.31.1", "candidate", "local"]
+    assert lines[1][:5] == ["its", "image", "is", "not", "pinned"]
+    assert lines[2] == ["nowhere", "onnxruntime", "1.31.1", "candidate", "local"]
 
 
 def test_the_doctor_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:

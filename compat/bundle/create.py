@@ -159,9 +159,7 @@ def _targets(packing: _Packing, config: Config, planned: Plan) -> None:
     """Fetch every target's wheels; one that cannot be had is packed as what it is: unavailable."""
     for name in (str(target["name"]) for target in planned.targets):
         options = packing.request.options
-        spec = target_spec(
-            name, config.targets[name], options.config.parent, offline=options.offline
-        )
+        spec = target_spec(name, config, options.config.parent, offline=options.offline)
         found = _target(packing, spec)
         if "unavailable" in found:
             packing.say(f"target {name} cannot be had: {found['unavailable']['message']}")

@@ -25,7 +25,7 @@ def options_of(arguments: argparse.Namespace) -> Options:
     given = vars(arguments)
     return Options(
         config=config_path(arguments),
-        work=given.get("work", Path(".trt-compat")).absolute(),
+        work=given.get("work", Path(".trt-compat")).resolve(),  # a container sees no ".."
         out=given.get("out", Path("reports/latest")),
         selection=Selection(
             targets=arguments.targets,

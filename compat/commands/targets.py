@@ -15,7 +15,7 @@ from compat.commands.configuration import config_of, config_path
 from compat.matrix import known_targets
 from compat.settings import target_spec
 from compat.suite.driver import probe
-from compat.targets import Environment, Finding, Unavailable, catalogue, examine, provide
+from compat.targets import Environment, Finding, Unavailable, catalogue, examine, pin_line, provide
 from compat.targets.devices import Machine, this_machine
 from compat.targets.facts import Facts, facts
 from compat.targets.matching import Match, match
@@ -28,11 +28,16 @@ _TARGET_KEYS = ("flavour", "version", "role", "provider")
 
 def listing(arguments: argparse.Namespace, console: Console) -> int:
     """List the targets of the configuration."""
-    config = config_of(arguments)
+    path, config = config_path(arguments), config_of(arguments)
     rows = [
         {"name": name, **{key: getattr(config.targets[name], key) for key in _TARGET_KEYS}}
         for name in known_targets(config, arguments.targets)
     ]
+    for row in rows:
+        target = config.targets[row["name"]]
+        if target.image is not None:
+            spec = target_spec(row["name"], config, path.parent, offline=True)
+            row |= {"image": target.image, "digest": target.digest, "problem": pin_line(spec)}
     if arguments.json:
         console.print_json(json.dumps(rows))
         return 0
@@ -42,6 +47,8 @@ def listing(arguments: argparse.Namespace, console: Console) -> int:
     for row in rows:
         line = "  ".join(f"{row[key]:<{width}}" for key, width in widths.items())
         console.print(line.rstrip(), markup=False)
+        if "image" in row:
+            console.print(f"    {row['problem'] or row['digest']}", markup=False)
     return 0
 
 
@@ -111,8 +118,8 @@ def doctor(arguments: argparse.Namespace, console: Console) -> int:
     say(f"driver: {driver.problem or f'CUDA {driver.cuda}, {gpus}'}")
     for name in known_targets(config, arguments.targets):
         target = config.targets[name]
-        spec = target_spec(name, target, path.parent, offline=arguments.offline)
-        work = arguments.work.absolute()
+        spec = target_spec(name, config, path.parent, offline=arguments.offline)
+        work = arguments.work.resolve()
         findings = examine(spec, work, driver, catalogue(), say)
         if arguments.deep and not any(
             one.level == "missing" and one.about not in ("driver", "gpu") for one in findings

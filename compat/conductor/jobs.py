@@ -253,7 +253,7 @@ def job_document(
     """Return the job file's content."""
     return {
         "schema": 1,
-        "target": dict(target),
+        "target": {**target, "facts": dict(kitchen.environments[str(target["name"])].facts)},
         "phase": phase,
         "work": str(kitchen.work),
         "events": str(events),

@@ -21,7 +21,7 @@ from compat.matrix import Item
 from compat.records import RecordStore, unanswered
 from compat.suite.manifest import verify
 from compat.suite.outcome import Failed
-from compat.targets import Unavailable, command
+from compat.targets import Environment, Mounts, Unavailable, command
 
 SUITE = Path(__file__).resolve().parents[1] / "suite" / "run.py"
 
@@ -36,6 +36,16 @@ ONE_TIME_S = 900.0
 # These compute on the CPU with all its cores: timed side by side they would time each other.
 _ON_THE_CPU = ("onnxruntime",)
 
+
+# Where a phase writes, below the work folder. A check stamps engines, and damages copies of them.
+_WRITTEN = {
+    "build": ("engines", "caches"),
+    "check": ("engines", "outputs"),
+    "bench": ("engines", "samples"),
+}
+
+# Files of an entry that may lie outside the work folder.
+_READ = ("onnx", "feeds", "calibration", "labelled")
 
 Answer = Mapping[str, Any]
 
@@ -283,18 +293,35 @@ class Conductor:
         if log not in self._logs:  # what an earlier run left there
             log.unlink(missing_ok=True)
             self._logs.add(log)
-        env = {**environment.env, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
         if slot.visible is not None:
             env["CUDA_VISIBLE_DEVICES"] = slot.visible
+        document = jobs.job_document(spec, block.phase, entries, self.kitchen, events)
+        start = command(
+            environment, [str(SUITE), str(path)], env, self._mounts(block, entries, environment)
+        )
         return process.Job(
-            argv=command(environment, [str(SUITE), str(path)]),
-            env=env,
-            document=jobs.job_document(spec, block.phase, entries, self.kitchen, events),
+            argv=start.argv,
+            env=start.env,
+            container=start.container,
+            document=document,
             path=path,
             events=events,
             log=log,
             timeouts=self.kitchen.config.timeouts.by_check(),
         )
+
+    def _mounts(
+        self, block: Block, entries: Sequence[Mapping[str, Any]], environment: Environment
+    ) -> Mounts:
+        """Return what a container sees of this machine, and the folders it may write into."""
+        work = self.kitchen.work
+        named = [Path(entry[key]) for entry in entries for key in _READ if entry.get(key)]
+        beside = {path.parent for path in named if not path.is_relative_to(work)}
+        writes = tuple(work / name for name in ("jobs", "logs", *_WRITTEN[block.phase]))
+        for folder in writes:
+            folder.mkdir(exist_ok=True)
+        return Mounts((work, SUITE.parent, environment.deps, *sorted(beside)), writes)
 
 
 def _is_of_one_time(blocks: Sequence[Answer | None]) -> bool:

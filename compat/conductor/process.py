@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from compat.records import unanswered
+from compat.targets import Container
 
 Result = dict[str, Any]
+
+# How long an engine's client may take to see that its container has ended.
+_CLIENT_S = 5.0
 
 
 @dataclass(slots=True)
@@ -32,7 +36,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job for one target: how to start it, where it writes, how long an item may take."""
+    """One job for one target: how to start it, where it writes, how long an item may take.
+
+    container: what the argv runs in; its variables are in there then.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
@@ -41,6 +48,7 @@ class Job:
     events: Path
     log: Path
     timeouts: Mapping[str, float]
+    container: Container | None = None
 
 
 def run(job: Job, on_result: Callable[[Result], None]) -> Generator[Watch]:
@@ -82,8 +90,10 @@ def _run_once(
     watch = Watch()
     with job.log.open("ab") as log:
         process = subprocess.Popen(
-            job.argv,
+            job.argv if job.container is None else job.container.prefixed(job.argv),
             env={**os.environ, **job.env},
+            # Where memory runs out, podman's monitor leaves a file `oom` in the present folder.
+            cwd=None if job.container is None else job.path.parent,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -99,13 +109,16 @@ def _run_once(
             limit = _limit(job, checks, watch)
             if time.monotonic() - watch.since > limit:
                 timed_out = True
-                _kill(process)
+                _kill(process, job.container)
             yield watch
     finally:
-        _kill(process)
+        _kill(process, job.container)
         _take(job.events, watch, on_result)
         job.events.unlink(missing_ok=True)
-    return watch, _how_it_ended(process.returncode, timed_out)
+    code = process.returncode
+    if job.container is not None:
+        code = -job.container.signal_of(code) or code
+    return watch, _how_it_ended(code, timed_out)
 
 
 def _limit(job: Job, checks: Mapping[str, str], watch: Watch) -> float:
@@ -211,9 +224,19 @@ def _last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), "(none)")
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process and everything it started."""
+def _kill(process: subprocess.Popen[bytes], container: Container | None) -> None:
+    """End the process and everything it started.
+
+    A container is no child of ours: its engine has to end it, also where only its client has died.
+    """
+    if container is not None and (process.poll() is None or process.returncode < 0):
+        container.end()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_CLIENT_S)
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if container is not None:  # it may just have been coming to life
+            container.end()
     process.wait()

@@ -34,6 +34,7 @@ Point = Literal["min", "opt", "max"]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 _VERSION = re.compile(r"^\d+(\.\d+){1,3}(\.post\d+)?$")
+_DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 _PARTS = {
     "tensorrt_rtx": 4,
     "tensorrt": 4,
@@ -62,6 +63,18 @@ def _version(value: object) -> object:
     return value
 
 
+def _image(value: str) -> str:
+    if value.startswith("-") or any(letter.isspace() for letter in value):
+        raise ValueError("an image is written as registry/name:tag, without spaces")
+    return value
+
+
+def _digest(value: str) -> str:
+    if not _DIGEST.match(value):
+        raise ValueError('a digest is "sha256:" and 64 hexadecimal digits')
+    return value
+
+
 def _range(value: tuple[int, int, int]) -> tuple[int, int, int]:
     low, opt, high = value
     if not 1 <= low <= opt <= high:
@@ -77,6 +90,8 @@ def _lag(value: str) -> str:
 
 Name = Annotated[str, AfterValidator(_name)]
 Version = Annotated[str, BeforeValidator(_version)]
+ImageName = Annotated[str, AfterValidator(_image)]
+Digest = Annotated[str, AfterValidator(_digest)]
 Level = Annotated[int, Field(ge=0, le=5)]
 AxisRange = Annotated[tuple[int, int, int], AfterValidator(_range)]
 Lag = Annotated[str, AfterValidator(_lag)]
@@ -125,6 +140,8 @@ class TargetConfig(_Table):
     cuda: Literal["12", "13"] | None = None
     index: str | None = None
     find_links: list[Path] = []
+    image: ImageName | None = None
+    digest: Digest | None = None
     models: list[str] | None = None
     precisions: list[Precision] | None = None
     variants: list[Variant] | None = None
@@ -146,6 +163,16 @@ class TargetConfig(_Table):
                 'provider = "local" and, as python, an interpreter that has PyTorch'
             )
         return value
+
+    @model_validator(mode="after")
+    def _has_an_image(self) -> TargetConfig:
+        if self.provider == "container" and not self.image:
+            raise ValueError(
+                'a container target names its image: image = "nvcr.io/nvidia/tensorrt:23.08-py3"'
+            )
+        if self.provider != "container" and (self.image or self.digest):
+            raise ValueError('image and digest go with provider = "container"')
+        return self
 
     @field_validator("role")
     @classmethod
@@ -177,6 +204,16 @@ class TargetConfig(_Table):
                 f"compatibility; {self.version!r} has {parts}"
             )
         return self
+
+
+class ContainersConfig(_Table):
+    """``[containers]``: how the containers of all container targets are run."""
+
+    engine: Literal["auto", "podman", "docker"] = "auto"
+    gpus: Literal["auto", "cdi", "flag", "none"] = "auto"
+    memory: ByteSize | None = None
+    shm_size: ByteSize | None = None
+    pull: bool = False
 
 
 class AccuracyLimits(_Table):
@@ -283,6 +320,7 @@ class Config(_Table):
     rebuild: bool = True
     damage: bool = True
     limits: LimitsConfig = LimitsConfig()
+    containers: ContainersConfig = ContainersConfig()
     build: BuildConfig = BuildConfig()
     bench: BenchConfig = BenchConfig()
     timeouts: TimeoutConfig = TimeoutConfig()

@@ -102,14 +102,17 @@ def adapter(pytestconfig: pytest.Config, job: Job) -> Adapter:
     """The runtime, imported once; what it says of itself goes into every record."""
     opened = open_adapter(job.target["flavour"])
     pinned = job.target["version"].split(".post")[0]
-    if opened.version() != pinned:
+    around = dict(job.target.get("facts", {}))  # what the host found out about the environment
+    # The module of an image may state three parts of the four that the host read off its library.
+    if opened.version() != around.pop("module_version", pinned):
         raise RuntimeError("this target holds version %s, not %s" % (opened.version(), pinned))
     session = {
-        "version": opened.version(),
+        "version": pinned,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "arch": opened.arch(),
     }
+    session.update(around)
     session.update(opened.facts())
     pytestconfig.stash[SESSION] = session
     pytestconfig.stash[EVENTS].write("session", target=session)

@@ -20,12 +20,35 @@ def _die_with_the_conductor():
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def _leave_process_1():
+    # type: () -> None
+    """As process 1 of a container, go on in a child and do no more than pass signals on.
+
+    The kernel keeps signals without a handler from process 1: an abort there would look like
+    another crash, and a request to end like none. Engines' own `--init` needs a program that
+    distributions leave out (catatonit with Debian's podman).
+    """
+    if os.getpid() != 1:
+        return
+    child = os.fork()
+    if child == 0:
+        return
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda given, _: os.kill(child, given))
+    while True:
+        ended, status = os.wait()
+        if ended == child:
+            crash = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+            os._exit(128 + crash if crash else os.WEXITSTATUS(status))
+
+
 def main(argv):
     # type: (list[str]) -> int
     """Run the job's phase with pytest and return pytest's exit code."""
     if len(argv) != 2:
         sys.stderr.write("usage: run.py JOB.json\n")
         return 2
+    _leave_process_1()
     _die_with_the_conductor()
     with open(argv[1], encoding="utf-8") as stream:
         job = json.load(stream)

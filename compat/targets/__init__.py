@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from compat.targets import local, wheel
+from compat.targets import containers, local, wheel
 from compat.targets import uv as _uv
 from compat.targets.catalogue import Catalogue, Recipe, Release, catalogue
 from compat.targets.checkup import examine
+from compat.targets.containers import Container, Mounts, pin_line
 from compat.targets.doctor import doctor
 from compat.targets.failure import unavailable
 from compat.targets.spec import (
     Environment,
     Finding,
+    Image,
     Progress,
     Provider,
     Reason,
@@ -32,8 +35,12 @@ from compat.targets.spec import (
 
 __all__ = [
     "Catalogue",
+    "Command",
+    "Container",
     "Environment",
     "Finding",
+    "Image",
+    "Mounts",
     "Provider",
     "Reason",
     "Recipe",
@@ -46,7 +53,9 @@ __all__ = [
     "command",
     "doctor",
     "examine",
+    "pin_line",
     "provide",
+    "tidy",
 ]
 
 
@@ -73,10 +82,8 @@ def provide(
         deadline=time.monotonic() + timeout_s,
         progress=progress,
     )
-    if target.provider == "container":
-        message = "Container targets are not part of this release; use provider wheel or local."
-        return unavailable(uv, "provider-not-ready", message)
-    provider = wheel.provide if target.provider == "wheel" else local.provide
+    ways = {"wheel": wheel.provide, "local": local.provide, "container": containers.provide}
+    provider = ways[target.provider]
     try:
         return provider(uv, work, releases or catalogue())
     except TimeoutError as error:
@@ -90,6 +97,33 @@ def provide(
         raise TargetError(message) from error
 
 
-def command(environment: Environment, args: Sequence[str]) -> list[str]:
-    """Return the argv that runs Python with these arguments in the target."""
-    return [str(environment.python), *args]
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What runs Python in a target: argv, variables to add, and the container it runs in, if any.
+
+    With a container, argv and the variables are those inside: `Container.prefixed` starts it.
+    """
+
+    argv: list[str]
+    env: Mapping[str, str]
+    container: Container | None = None
+
+
+def command(
+    environment: Environment, args: Sequence[str], env: Mapping[str, str], mounts: Mounts
+) -> Command:
+    """Return what runs Python with these arguments in the target.
+
+    env: added to the environment's own variables. mounts: what a container has to see.
+    """
+    argv, variables = [str(environment.python), *args], {**environment.env, **env}
+    if environment.launcher is None:
+        return Command(argv, variables)
+    return Command(argv, {}, environment.launcher.container(mounts, variables))
+
+
+def tidy(environments: Iterable[Environment]) -> None:
+    """Remove what this process left with the container engines of its targets, if anything."""
+    engines = {one.launcher.engine for one in environments if one.launcher is not None}
+    for engine in engines:
+        containers.sweep(engine, own=True)

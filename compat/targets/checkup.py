@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from compat.suite.driver import Driver
-from compat.targets import deps, gpus, interpreter, local, wheel
+from compat.targets import containers, deps, gpus, interpreter, local, wheel
 from compat.targets import uv as uvs
 from compat.targets.catalogue import Catalogue, Recipe
 from compat.targets.spec import Finding, Progress, TargetSpec, Unavailable
@@ -38,8 +38,7 @@ def examine(
     log = work / "logs" / f"doctor-{target.name}.log"
     uv = uvs.Uv(target, uvs.find(), log, time.monotonic() + _LIMIT_S, progress)
     if target.provider == "container":
-        text = "container targets are not part of this release; use provider wheel or local"
-        return [Finding("environment", "missing", text)]
+        return list(containers.examine(target, work, driver, catalogue, log))
     if target.provider == "local":
         python = local.interpreter(target.python, sys.executable)
         answer = local.ask(uv, python, catalogue, {})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 import re
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from platform import machine
 
 from compat.targets import stamp
 from compat.targets.catalogue import Catalogue, Recipe
@@ -28,8 +29,28 @@ def folder(
     """
     if message := problem(catalogue, minor):
         return unavailable(uv, "interpreter-missing", message)
+    return _laid(uv, work, catalogue, minor, "", ("--python", str(python)))
+
+
+def folder_for(
+    uv: Uv, work: Path, catalogue: Catalogue, minor: str, platform: str
+) -> Path | Unavailable:
+    """Return the same for an interpreter that uv cannot start, such as one inside an image.
+
+    platform: what uv calls its machine and C library, such as "x86_64-manylinux_2_28".
+    """
+    if message := problem(catalogue, minor):
+        return unavailable(uv, "interpreter-missing", message)
+    where = ("--python-version", minor, "--python-platform", platform)
+    return _laid(uv, work, catalogue, minor, platform, ("--python", sys.executable, *where))
+
+
+def _laid(
+    uv: Uv, work: Path, catalogue: Catalogue, minor: str, platform: str, choice: Sequence[str]
+) -> Path | Unavailable:
+    """Lay the suite's packages out once. choice: uv's options that say for which interpreter."""
     recipe = catalogue.suite_recipe(minor)
-    path, identity = _place(work, catalogue, minor)
+    path, identity = _place(work, catalogue, minor, platform)
     if stamp.read(path, identity) is not None:
         return path
     with stamp.locked(path, uv.deadline, uv.progress) as lock:
@@ -38,7 +59,9 @@ def folder(
         stamp.clear(path)
         path.mkdir(parents=True)
         uv.progress(f"{uv.target.name}: laying out the suite's packages for Python {minor}")
-        failure = install(replace(uv, lock=lock), recipe, python, path)
+        options = [*choice, "--target", str(path)]
+        outcome = _install(replace(uv, lock=lock), recipe, options)
+        failure = _failure(uv, recipe, outcome)
         if failure is None:
             stamp.write(path, identity, {"python": minor})
             return path
@@ -53,23 +76,29 @@ def problem(catalogue: Catalogue, minor: str) -> str:
     return f"Python {minor} is not one that the suite runs on ({known})."
 
 
-def stand(work: Path, catalogue: Catalogue, minor: str) -> bool:
-    """Say whether the folder of a Python that the suite runs on is there and whole."""
-    path, identity = _place(work, catalogue, minor)
+def stand(work: Path, catalogue: Catalogue, minor: str, platform: str = "") -> bool:
+    """Say whether the folder of a Python that the suite runs on is there and whole.
+
+    platform: as for `folder_for`, "" for an interpreter of this machine.
+    """
+    path, identity = _place(work, catalogue, minor, platform)
     return stamp.read(path, identity) is not None
 
 
-def _place(work: Path, catalogue: Catalogue, minor: str) -> tuple[Path, str]:
+def _place(work: Path, catalogue: Catalogue, minor: str, platform: str) -> tuple[Path, str]:
     """Return the folder and the digest of what belongs into it."""
     lines = catalogue.suite_recipe(minor).lines()
-    identity = stamp.digest([lines, minor, platform.machine()])
+    identity = stamp.digest([lines, minor, platform or machine()])
     return work / "deps" / f"py{minor}-{identity[:12]}", identity
 
 
 def install(uv: Uv, recipe: Recipe, python: Path, into: Path | None) -> Unavailable | None:
     """Install a recipe's wheels, never a source package; into=None is the environment itself."""
     options = [] if into is None else ["--target", str(into)]
-    outcome = _install(uv, recipe, python, options)
+    return _failure(uv, recipe, _install(uv, recipe, ["--python", str(python), *options]))
+
+
+def _failure(uv: Uv, recipe: Recipe, outcome: Outcome) -> Unavailable | None:
     return None if outcome.code == 0 and not outcome.timed_out else failed(uv, recipe, outcome)
 
 
@@ -89,8 +118,8 @@ def to_download(uv: Uv, recipe: Recipe, python: Path, minor: str) -> int | Unava
 
 def _dry_run(uv: Uv, recipe: Recipe, python: Path, minor: str) -> int | Unavailable:
     with tempfile.TemporaryDirectory() as folder:
-        options = ["--dry-run", "--python-version", minor, "--target", folder]
-        outcome = _install(uv, recipe, python, options)
+        where = ["--python", str(python), "--python-version", minor, "--target", folder]
+        outcome = _install(uv, recipe, ["--dry-run", *where])
     if outcome.code != 0 or outcome.timed_out:
         return failed(uv, recipe, outcome)
     found = _TO_DOWNLOAD.search(outcome.output)
@@ -104,10 +133,8 @@ def _pins(folder: Path) -> Iterator[str]:
         yield f"{name.replace('_', '-').lower()}=={version}"
 
 
-def _install(uv: Uv, recipe: Recipe, python: Path, more: Sequence[str]) -> Outcome:
+def _install(uv: Uv, recipe: Recipe, more: Sequence[str]) -> Outcome:
     options = [
-        "--python",
-        str(python),
         "--only-binary",
         ":all:",
         "--no-python-downloads",

@@ -7,15 +7,20 @@ Unavailable     (a value, not an exception) one target cannot be had; the others
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from compat.errors import UserError
+
+if TYPE_CHECKING:
+    from compat.targets.containers.launch import Launcher
 
 Provider = Literal["wheel", "container", "local"]
 Role = Literal["current", "candidate", "other"]
 Cuda = Literal["12", "13"]
+EngineChoice = Literal["auto", "podman", "docker"]
+GpuWay = Literal["auto", "cdi", "flag", "none"]
 Progress = Callable[[str], None]
 Reason = Literal[
     "interpreter-missing",
@@ -27,6 +32,11 @@ Reason = Literal[
     "version-differs",
     "provider-not-ready",
     "platform",
+    "engine-missing",
+    "engine-not-ready",
+    "image-missing",
+    "digest-moved",
+    "gpu-not-passed",
 ]
 
 
@@ -35,12 +45,36 @@ class TargetError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """The image of a container target, and how its containers are run.
+
+    digest: "sha256:..." that the name has to stand for; None takes what is there. gpus: how they
+    are passed in. memory, shm_size: bytes, None is the engine's default. pull: fetch an image that
+    is not here.
+    """
+
+    name: str
+    digest: str | None = None
+    engine: EngineChoice = "auto"
+    gpus: GpuWay = "auto"
+    memory: int | None = None
+    shm_size: int | None = None
+    pull: bool = False
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether only one content may stand under this name."""
+        return self.digest is not None or "@" in self.name
+
+
+@dataclass(frozen=True, slots=True)
 class TargetSpec:
     """One pinned runtime as the configuration asks for it.
 
     python: for a wheel target a version such as "3.11" (None: the best one found that the release
     supports); for a local target an interpreter's path, or its name on PATH (None: the one that
-    runs this code).
+    runs this code); for a container target the same inside the image (None: python3, then python).
+    image: of a container target.
     cuda: None is the catalogue's default. offline: wheels come from find_links and uv's cache only.
     """
 
@@ -54,6 +88,7 @@ class TargetSpec:
     index: str | None = None
     find_links: tuple[Path, ...] = ()
     offline: bool = False
+    image: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +97,9 @@ class Environment:
 
     deps: folder with pytest, pytest-benchmark and numpy for this Python; belongs behind the
     target's own packages on sys.path. env: to be added to the process's variables.
-    fingerprint: sha256 over the exact distributions, Python and platform.
-    cached: nothing had to be made.
+    fingerprint: sha256 over the exact distributions, Python and platform, and the image's id.
+    cached: nothing had to be made. launcher: starts the target's containers; `python` is a path
+    inside them then. facts: what every record of the target says of it besides.
     """
 
     target: TargetSpec
@@ -72,6 +108,8 @@ class Environment:
     env: Mapping[str, str]
     fingerprint: str
     cached: bool
+    launcher: Launcher | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +126,17 @@ class Unavailable:
 class Finding:
     """One thing looked at. `note` is worth knowing, `missing` stops the target or a part of it."""
 
-    about: Literal["release", "python", "wheels", "environment", "module", "driver", "gpu", "disk"]
+    about: Literal[
+        "release",
+        "python",
+        "wheels",
+        "environment",
+        "module",
+        "driver",
+        "gpu",
+        "disk",
+        "engine",
+        "image",
+    ]
     level: Literal["ok", "note", "missing"]
     text: str

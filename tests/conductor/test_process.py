@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from compat.conductor import process
+from compat.targets import Container
 
 FAKE = Path(__file__).with_name("fake_suite.py")
 
@@ -162,3 +164,47 @@ def test_a_half_written_event_is_left_for_the_next_look(tmp_path: Path) -> None:
 
     assert [event["event"] for event, _ in seen] == ["started"]
     assert seen[-1][1] == len('{"event": "started"}\n')
+
+
+class _Box:
+    """A container in which a command simply runs, and which is asked to end."""
+
+    def __init__(self) -> None:
+        self.ended = 0
+
+    def prefixed(self, argv: Sequence[str]) -> list[str]:
+        return ["sh", "-c", '"$@"; exit $?', "sh", *argv]
+
+    def end(self) -> None:
+        self.ended += 1
+
+    signal_of = staticmethod(Container.signal_of)
+
+
+def _boxed(tmp_path: Path, what: list[str], **timeouts: float) -> tuple[process.Job, _Box]:
+    box = _Box()
+    return replace(_job(tmp_path, what, **timeouts), container=cast(Container, box)), box
+
+
+def test_a_crash_in_a_container_is_named_by_its_signal(tmp_path: Path) -> None:
+    """An engine hands on 128 and the number of the signal."""
+    job, _ = _boxed(tmp_path, ["ok", "segfault", "ok"])
+
+    results = _run(job)
+
+    assert [r["status"] for r in results] == ["ok", "crashed", "ok"]
+    assert results[1]["reason"] == "signal-SIGSEGV"
+
+
+def test_a_hang_in_a_container_ends_the_container(tmp_path: Path) -> None:
+    """Killing the engine's client alone would leave it running."""
+    job, box = _boxed(tmp_path, ["ok", "hang", "ok"], load=1.0)
+    quick = pytest.MonkeyPatch()
+    quick.setattr(process, "_CLIENT_S", 0.1)
+    try:
+        results = _run(job)
+    finally:
+        quick.undo()
+
+    assert [r["status"] for r in results] == ["ok", "timeout", "ok"]
+    assert box.ended > 0

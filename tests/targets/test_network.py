@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compat.targets import Environment, TargetSpec, Unavailable, command, provide
+from compat.targets import Environment, Mounts, TargetSpec, Unavailable, command, provide
 
 pytestmark = pytest.mark.network
 
@@ -34,7 +34,8 @@ def test_real_runtime(tmp_path: Path, flavour: str, version: str, module: str) -
         "pytest_benchmark, numpy; print(m.__version__)"
     )
 
-    done = subprocess.run(command(made, ["-c", code]), check=True, text=True, capture_output=True)
+    argv = command(made, ["-c", code], {}, Mounts()).argv
+    done = subprocess.run(argv, check=True, text=True, capture_output=True)
 
     assert done.stdout.strip() == version
     again = _provide(tmp_path, flavour, version)

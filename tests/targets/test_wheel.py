@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from compat.targets import TargetError, command, stamp
+from compat.targets import Mounts, TargetError, command, stamp
 
 Bench = Any
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -25,7 +25,7 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 def _ask(environment: Any, code: str) -> str:
     variables = {**os.environ, **environment.env}
-    argv = command(environment, ["-c", code])
+    argv = command(environment, ["-c", code], {}, Mounts()).argv
     return subprocess.run(argv, env=variables, check=True, text=True, capture_output=True).stdout
 
 
@@ -259,10 +259,6 @@ class TestRefused:
 
         assert refusal.reason == "interpreter-missing"
         assert "found here: 3." in refusal.message
-
-    def test_container(self, bench: Bench) -> None:
-        """Container targets are said not to exist yet."""
-        assert bench.refused(provider="container").reason == "provider-not-ready"
 
     def test_suite_has_no_such_python(self, bench: Bench) -> None:
         """A Python without suite packages is refused with the known ones."""

@@ -1,0 +1,54 @@
+"""The keys of container targets: what they need, what they are not, and where they go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compat.config import ConfigError, load_config
+from compat.settings import target_spec
+
+_DIGEST = "sha256:" + "a" * 64
+_IMAGE = 'image = "nvcr.io/nvidia/tensorrt:23.08-py3"'
+
+
+def _matrix(tmp_path: Path, keys: str, more: str = "") -> Path:
+    path = tmp_path / "compat.toml"
+    path.write_text(
+        f'[targets.ngc]\nflavour = "tensorrt"\nversion = "8.6.1.6"\n{keys}\n'
+        f'[models.m]\nsource = "builtin:resnet50"\n{more}'
+    )
+    return path
+
+
+def test_everything_reaches_the_target(tmp_path: Path) -> None:
+    keys = f'provider = "container"\n{_IMAGE}\ndigest = "{_DIGEST}"\npython = "python3.8"'
+    more = '[containers]\nengine = "docker"\ngpus = "cdi"\nmemory = "2GiB"\nshm-size = "1GiB"\n'
+    path = _matrix(tmp_path, keys, f"{more}pull = true")
+
+    spec = target_spec("ngc", load_config(path), tmp_path, offline=False)
+
+    assert spec.python == "python3.8"
+    image = spec.image
+    assert image is not None
+    assert (image.name, image.digest) == ("nvcr.io/nvidia/tensorrt:23.08-py3", _DIGEST)
+    assert (image.engine, image.gpus, image.pull) == ("docker", "cdi", True)
+    assert (image.memory, image.shm_size) == (2 * 2**30, 2**30)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ('provider = "container"', "a container target names its image"),
+        (_IMAGE, 'image and digest go with provider = "container"'),
+        (f'provider = "container"\n{_IMAGE}\ndigest = "latest"', "64 hexadecimal digits"),
+        ('provider = "container"\nimage = "a b"', "without spaces"),
+        ('provider = "container"\nimage = "--privileged"', "registry/name:tag"),
+    ],
+)
+def test_what_is_wrong_is_told(tmp_path: Path, keys: str, said: str) -> None:
+    with pytest.raises(ConfigError, match="ngc") as caught:
+        load_config(_matrix(tmp_path, keys))
+
+    assert said in str(caught.value)
