@@ -115,6 +115,8 @@ class TargetConfig(_Table):
     provider: Provider = Field(default="wheel", validate_default=True)
     role: Role = "other"
     python: str | None = None
+    image: str | None = None
+    digest: str | None = None
     cuda: Literal["12", "13"] | None = None
     index: str | None = None
     find_links: list[Path] = []
