@@ -86,9 +86,7 @@ def _paths(folder: Path, most: int) -> tuple[list[str], str]:
     seen = 0
     for place, names in _walk(folder):
         seen += len(names)
-        found += [
-            os.path.relpath(os.path.join(place, n), folder) for n in names if _is_onnx(place, n)
-        ]  # noqa: PTH118
+        found += [str(Path(place, n).relative_to(folder)) for n in names if _is_onnx(place, n)]
         if seen > most:
             return _nearest(found), f"the search stopped after {most:,} files"
     return _nearest(found), ""
