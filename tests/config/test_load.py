@@ -127,7 +127,7 @@ def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         ("version", '"latest"', "a pinned version is numbers and dots"),
         ("role", '"curent"', "did you mean 'current'?"),
         ("provider", '"docker"', "not 'docker'"),
-        ("zzz", '"red"', "unknown key; known keys: build, cross, cuda, find-links"),
+        ("zzz", '"red"', "unknown key; known keys: build, cross, cuda"),
     ],
 )
 def test_a_wrong_target_key_is_named(tmp_path: Path, key: str, value: str, said: str) -> None:
