@@ -34,9 +34,10 @@ def read(arguments: argparse.Namespace, console: Console) -> int:
 
 def listing(arguments: argparse.Namespace, console: Console) -> int:
     """List every row with what stands beside it."""
-    found = rows.read(arguments.out)
+    records = read_records(arguments.out / "records.jsonl")
+    found = [*rows.measured(records), *rows.read(arguments.out)]
     if not found and not arguments.json:
-        console.print(f"{arguments.out}: no cross-check was read into it", markup=False)
+        console.print(f"{arguments.out}: no cross-check stands in it", markup=False)
         return 0
     _print(found, rows.plan_of(arguments.out), arguments, console)
     return 0

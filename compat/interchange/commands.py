@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from packaging.version import Version
 
 from compat.interchange.errors import InterchangeError
-from compat.interchange.levelling import FLIPPED, LEVELLED
+from compat.interchange.levelling import FLIPPED
+from compat.suite import trtexec
 
-# trtexec's own times are 200 ms and 3 s; ours are as long as the matrix says.
-_WARMUP_MS = 500
-_SECONDS = 10
+TIMES = "times.json"
+
 # As compat.suite.adapters.trt_build tells the builder; both tools call the flags alike.
 _WEAK = {
     "fp32": [],
@@ -25,14 +25,13 @@ _WEAK = {
 }
 
 
-def load(engine: str, manifest: Mapping[str, Any], point: str, prefix: str = "times") -> str:
+def load(engine: str, manifest: Mapping[str, Any], point: str) -> str:
     """Return the trtexec call that times an engine of ours: another clock on the same engine."""
     _full_tensorrt(manifest)
-    words = [f"--loadEngine={engine}", *_shapes("shapes", manifest["profile"], point)]
-    return _call([*words, *_measuring(prefix)])
+    return shlex.join(trtexec.loading("trtexec", engine, manifest["profile"], point, {}, TIMES))
 
 
-def build(onnx: str, manifest: Mapping[str, Any], point: str, prefix: str = "times") -> str:
+def build(onnx: str, manifest: Mapping[str, Any], point: str) -> str:
     """Return the trtexec call that builds the same cell anew, and times it.
 
     The precision stands in flags up to 10 (weak typing), in the ONNX from 10 on (strong typing);
@@ -40,17 +39,17 @@ def build(onnx: str, manifest: Mapping[str, Any], point: str, prefix: str = "tim
     """
     _plain(manifest)
     profile, version = manifest["profile"], Version(manifest["version"])
-    words = [f"--onnx={onnx}"]
+    words = ["trtexec", f"--onnx={onnx}"]
     for name, place in (("minShapes", "min"), ("optShapes", "opt"), ("maxShapes", "max")):
-        words += _shapes(name, profile, place)
-    words += _shapes("shapes", profile, point)
+        words += trtexec.shapes(name, profile, place)
+    words += trtexec.shapes("shapes", profile, point)
     if manifest["typing"] == "weak":
         words += _WEAK[manifest["precision"]]
     elif version < FLIPPED:
         words.append("--stronglyTyped")
     words += ["--noTF32"] if manifest["precision"] == "fp32" else []
     words += ["--tacticSources=-CUDNN"] if version < FLIPPED else []
-    return _call([*words, *_measuring(prefix)])
+    return shlex.join([*words, *trtexec.measuring(TIMES)])
 
 
 def polygraphy(onnx: str, manifest: Mapping[str, Any], point: str) -> str:
@@ -87,25 +86,3 @@ def _plain(manifest: Mapping[str, Any]) -> None:
             f"{manifest['precision']} {manifest['variant']}: only a plain engine whose precision "
             "needs no calibration is built by a call; leave --onnx away to time ours"
         )
-
-
-def _shapes(option: str, profile: Mapping[str, Any], point: str) -> list[str]:
-    """Return ``--option=x:8x3x224x224,y:8x77``; nothing for an engine without dynamic axes."""
-    moving = {n: s for n, s in profile.items() if s["min"] != s["max"]}
-    if not moving:
-        return []
-    texts = [f"{name}:{'x'.join(map(str, sizes[point]))}" for name, sizes in profile.items()]
-    return [f"--{option}={','.join(texts)}"]
-
-
-def _measuring(prefix: str) -> list[str]:
-    return [
-        *LEVELLED,
-        f"--warmUp={_WARMUP_MS}",
-        f"--duration={_SECONDS}",
-        f"--exportTimes={prefix}.json",
-    ]
-
-
-def _call(words: Iterable[str]) -> str:
-    return shlex.join(["trtexec", *words])

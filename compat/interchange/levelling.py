@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 from packaging.version import Version
 
-from compat.interchange.trtexec import Log
+from compat.suite.trtexec import LEVELLED, Log
 
-LEVELLED = ("--noDataTransfers", "--useSpinWait", "--useCudaGraph")
+__all__ = ["FLIPPED", "LEVELLED", "differences", "same_release"]
+
 FLIPPED = Version("11.0")
 
 # What the default was before the flip, and the flag that leaves the new default after it.

@@ -18,8 +18,11 @@ import numpy as np
 from compat.analysis import drift
 from compat.interchange import levelling, polygraphy, trtexec
 from compat.interchange.errors import InterchangeError
+from compat.matrix import CROSSCHECK
 from compat.records import as_line, read_records
 from compat.report import atomic
+from compat.suite.summary import describe
+from compat.suite.trtexec import WARMUP_MS, Log
 
 FILE = "crosschecks.jsonl"
 CHECK = "crosscheck"
@@ -49,7 +52,7 @@ def of_trtexec(
         profile: what ``--exportProfile`` wrote.
     """
     said = trtexec.read_log(log) if log is not None else None
-    warmup = (said.value("warmUp") if said else None) or str(trtexec.WARMUP_MS)
+    warmup = (said.value("warmUp") if said else None) or str(WARMUP_MS)
     found = trtexec.read_times(times, float(warmup))
     facts: dict[str, Any] = {
         "tool": "trtexec",
@@ -62,7 +65,7 @@ def of_trtexec(
     if profile is not None:
         layers = sorted(trtexec.read_profile(profile), key=lambda one: -one.share)[:_MOST_LAYERS]
         facts["slowest_layers"] = [[one.name, one.average_s, one.share] for one in layers]
-    numbers = _described(found.compute, item.get("batch"))
+    numbers = describe(found.compute, item.get("batch") or 1)
     if found.enqueue.size:
         numbers["enqueue_s"] = float(np.median(found.enqueue))
     files = {"times": times, "log": log, "profile": profile}
@@ -90,7 +93,7 @@ def of_polygraphy(
     }
     numbers: dict[str, float] = {}
     if chosen.runtimes:
-        numbers |= _described(np.array(chosen.runtimes), item.get("batch"))
+        numbers |= describe(np.array(chosen.runtimes), item.get("batch") or 1)
     if reference is not None:
         other = _chosen(results, runners, reference)
         if other is chosen:
@@ -142,27 +145,6 @@ def _row(
     }
 
 
-def _described(samples: trtexec.Floats, batch: int | None) -> dict[str, float]:
-    """Summarise as the suite does, so that the numbers of both have the same names and meanings."""
-    ordered = np.sort(samples)
-    count = len(ordered)
-
-    def percentile(share: float) -> float:
-        return float(ordered[count - 1 - int((1 - share) * count)])
-
-    middle = float(np.median(ordered))
-    return {
-        "median_s": middle,
-        "mean_s": float(np.mean(ordered)),
-        "std_s": float(np.std(ordered, ddof=1)) if count > 1 else 0.0,
-        "min_s": float(ordered[0]),
-        "p95_s": percentile(0.95),
-        "p99_s": percentile(0.99),
-        "n": count,
-        "throughput_per_s": (batch or 1) / middle,
-    }
-
-
 def planned_item(plan: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], str]:
     """Return an item of a plan and its runtime's version. Raises InterchangeError."""
     items = {item["id"]: item for item in plan["items"]}
@@ -186,8 +168,24 @@ def keep(out: Path, row: Row) -> None:
 
 
 def read(out: Path) -> list[Row]:
-    """Return the rows of an output folder."""
+    """Return the rows that were read into an output folder."""
     return list(read_records(out / FILE))
+
+
+def measured(records: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Return the rows that the run itself made."""
+    mine = (r for r in records if r["check"] == CROSSCHECK and r["status"] == "ok")
+    return [of_record(record) for record in mine]
+
+
+def of_record(record: Mapping[str, Any]) -> Row:
+    """Make the row of what a target's own trtexec said in the run (``[bench] trtexec``)."""
+    facts = dict(record["facts"])
+    log = Log(facts["tool_version"], tuple(facts["arguments"]), facts["passed"])
+    facts["differs"] = list(levelling.differences(log, str(record["target"]["version"])))
+    own = record["item"].partition("/")[2]
+    name = f"{CHECK}/trtexec/{own}"
+    return {**record, "item": name, "beside": f"latency/{own}", "check": CHECK, "facts": facts}
 
 
 def beside(

@@ -7,7 +7,6 @@ The forms are those of github NVIDIA/TensorRT, ``samples/common/sampleReporting.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compat.interchange.errors import InterchangeError
+from compat.suite.trtexec import WARMUP_MS, Log, counted, read_banner
 
-WARMUP_MS = 200.0  # trtexec's own, sampleOptions.h
+__all__ = ["Layer", "Log", "Times", "read_log", "read_profile", "read_times"]
+
 Floats = NDArray[np.float64]
-
-_BANNER = re.compile(
-    r"^&&&& (?P<word>RUNNING|PASSED|FAILED|WAIVED) TensorRT\.trtexec"
-    r"(?: \[TensorRT v(?P<number>\d+)\])?(?: \[b(?P<build>\d+)\])?(?: # (?P<command>.*))?$",
-    re.MULTILINE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +43,6 @@ class Layer:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
-    """version: "10.16.0.72", or three parts, which is all that older releases say.
-
-    arguments: the words of the command line. passed: None where the end is missing.
-    """
-
-    version: str | None
-    arguments: tuple[str, ...]
-    passed: bool | None
-
-    def value(self, option: str) -> str | None:
-        """Return the value of an option written as ``--option=value``, the last one given."""
-        start = f"--{option}="
-        found = [word.removeprefix(start) for word in self.arguments if word.startswith(start)]
-        return found[-1] if found else None
-
-
 def read_times(path: Path, warmup_ms: float = WARMUP_MS) -> Times:
     """Read ``--exportTimes=FILE``; older releases export the warm-up as well, which is taken off.
 
@@ -73,16 +50,16 @@ def read_times(path: Path, warmup_ms: float = WARMUP_MS) -> Times:
         InterchangeError: the file is none of trtexec, or holds no query after the warm-up.
     """
     rows = _rows(path, "--exportTimes")
-    counted = [row for row in rows if row.get("startComputeMs", warmup_ms) >= warmup_ms]
-    if not counted:
+    kept = counted(rows, warmup_ms)
+    if not kept:
         raise InterchangeError(
             f"{path}: its {len(rows)} queries all began within the warm-up of {warmup_ms:g} ms; "
             "run trtexec for longer"
         )
     return Times(
-        compute=_milliseconds(path, counted, "computeMs"),
-        enqueue=_enqueue(counted),
-        warmups=len(rows) - len(counted),
+        compute=_milliseconds(path, kept, "computeMs"),
+        enqueue=_enqueue(kept),
+        warmups=len(rows) - len(kept),
     )
 
 
@@ -106,27 +83,10 @@ def read_log(path: Path) -> Log:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InterchangeError(f"{path}: cannot be read ({error.strerror})") from None
-    said = list(_BANNER.finditer(text))
-    if not said:
+    log = read_banner(text)
+    if log is None:
         raise InterchangeError(f"{path}: no line of it begins with '&&&& RUNNING TensorRT.trtexec'")
-    first, last = said[0], said[-1]["word"]
-    words = tuple((first["command"] or "").split()[1:])
-    passed = None if last == "RUNNING" else last == "PASSED"
-    return Log(_version(first["number"], first["build"]), words, passed)
-
-
-def _version(number: str | None, build: str | None) -> str | None:
-    """Return "8.6.1" for 8601 and "10.16.0.72" for 101600 with build 72 (NV_TENSORRT_VERSION).
-
-    Up to TensorRT 8 the number is major * 1000 + minor * 100 + patch, from 10 on the major counts
-    ten thousands.
-    """
-    if number is None:
-        return None
-    value = int(number)
-    unit = 10_000 if value >= 100_000 else 1_000
-    parts = [value // unit, value % unit // 100, value % 100]
-    return ".".join(map(str, [*parts, *([int(build)] if build else [])]))
+    return log
 
 
 def _rows(path: Path, option: str) -> list[dict[str, Any]]:
