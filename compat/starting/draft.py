@@ -145,26 +145,27 @@ def _model(model: Model) -> str:
     size = f"{_size(about.bytes)}, opset {about.opset}{made}"
     lines = [_comment(f"{size}. Inputs: {inputs}".replace("'", ""))]
     lines += [_comment(remark) for remark in _remarks(model)]
-    lines += [f"[models.{_key(model.name)}]", f"source = {_quoted(model.path)} # from this folder"]
+    table = f"models.{_key(model.name)}"
+    lines += [
+        f"[{table}]",
+        f"source = {_quoted(model.path)} # from this folder",
+        '# inputs = "inputs.npz" # default: noise; N(0, 1) for floats, 0 or 1 for integers',
+    ]
     if about.axes or about.missing:
-        lines += _axes(model)
-    lines.append(
-        '# inputs = "inputs.npz" # default: noise, N(0, 1) for floats, 0 or 1 for integers'
-    )
+        lines += [
+            "",
+            f"[{table}.axes] # [min, opt, max] of the optimization profile",
+            *_axes(model),
+        ]
     return "\n".join(lines)
 
 
 def _axes(model: Model) -> Iterator[str]:
-    about = model.description
-    if about.missing:
-        names = ", ".join(about.missing)
-        yield _comment(
-            f"A GUESS for {names}: no size follows from a name. Write the [min, opt, max] that "
-            "you serve."
-        )
-    sizes = {**about.axes, **{axis: example(axis) for axis in about.missing}}
-    items = ", ".join(f"{_key(axis)} = {list(size)}" for axis, size in sizes.items())
-    yield f"axes = {{ {items} }} # [min, opt, max] of the optimization profile"
+    """Yield a line for each dynamic axis; no size follows from a name other than a batch's."""
+    for axis, sizes in model.description.axes.items():
+        yield f"{_key(axis)} = {list(sizes)}"
+    for axis in model.description.missing:
+        yield f"{_key(axis)} = {list(example(axis))} # A GUESS: write the sizes that you serve"
 
 
 def _remarks(model: Model) -> Iterator[str]:
