@@ -17,8 +17,8 @@ _FOREIGN = frozenset(
 _MOST_ENTRIES = 50_000
 _DEEPEST = 8
 _MOST_MODELS = 8
-# A file of another kind that ends in .onnx is told by its first bytes; a large one has to be read.
-_MOST_BYTES = 4_000_000_000
+_MOST_REFUSED = 50
+_MOST_BYTES = 1 << 31  # of one protobuf message; larger networks have their weights beside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def search(
     refused: list[tuple[str, str]] = []
     tried = 0
     for path in paths:
-        if len(models) == most_models:
+        if len(models) == most_models or len(refused) == _MOST_REFUSED:
             break
         tried += 1
         try:
@@ -76,7 +76,9 @@ def _description(path: Path) -> Description:
         raise ModelError("name", "its name is not UTF-8; give it another one.") from None
     size = path.stat().st_size
     if size > _MOST_BYTES:
-        raise ModelError("too-large", f"{path}: has {size / 1e9:.0f} GB and was not opened.")
+        raise ModelError(
+            "too-large", f"{path}: has {size / 1e9:.1f} GB, more than an ONNX file can."
+        )
     return describe(path)
 
 

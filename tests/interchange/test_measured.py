@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+import html5lib
 import pytest
 
 from compat import analysis, report
 from compat.cli import main
 from compat.config import load_config
 from compat.matrix import Selection, plan
+from compat.report import page
 from compat.suite.trtexec import LEVELLED
 from tests import builders
 
@@ -117,3 +120,26 @@ def test_the_list_puts_it_beside_our_own_median(
     assert row["facts"]["differs"] == []
     assert row["compared"]["word"] == "differs"
     assert row["compared"]["ratio"] > 100
+
+
+def _crosscheck_rows(planned: dict[str, Any], records: list[dict[str, Any]]) -> list[list[str]]:
+    (only,) = page.render(analysis.compile(planned, records))
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(only.html)
+    rows = tree.findall(".//section[@id='crosschecks']//tbody/tr")
+    return [["".join(cell.itertext()) for cell in row] for row in rows]
+
+
+def test_the_page_shows_both_medians_and_their_ratio() -> None:
+    planned, records = _run("ok", 0.008)
+    item = planned["items"][-1]["id"].replace("trtexec/", "latency/", 1)
+    ours = median(r["numbers"]["median_s"] for r in records if r["item"] == item)
+
+    (row,) = _crosscheck_rows(planned, records)
+
+    assert row[-2] == "8.00"
+    assert row[-1].endswith(f"{0.008 / ours:.3f}")
+
+
+@pytest.mark.parametrize("status", [None, "failed", "unsupported"])
+def test_the_page_has_no_such_section_where_trtexec_said_nothing(status: str | None) -> None:
+    assert _crosscheck_rows(*_run(status, 0.0)) == []

@@ -15,8 +15,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from compat import workflow
 from compat.cli import main
-from compat.config import load_config
 from compat.starting import session, surroundings, writing
 from compat.starting.onnxfiles import search
 from compat.starting.surroundings import Installed, Surroundings
@@ -52,9 +52,12 @@ def _machine(
 
 
 def _matrix(folder: Path, looking: Look) -> dict[str, Any]:
-    """Write the files and return what ``compat.toml`` says; it must hold no mistake."""
+    """Write the files and return what ``compat.toml`` says; it must lead to a plan."""
     writing.write(writing.prepare(folder, looking=looking))
-    load_config(folder / "compat.toml")
+    path = folder / "compat.toml"
+    _, planned = workflow.lay_out(workflow.Options(path, folder / "work", folder / "out"))
+    assert planned.items
+    assert planned.upgrades
     return tomllib.loads((folder / "compat.toml").read_text(encoding="utf-8"))
 
 
