@@ -52,8 +52,7 @@ def of_trtexec(
         profile: what ``--exportProfile`` wrote.
     """
     said = trtexec.read_log(log) if log is not None else None
-    warmup = (said.value("warmUp") if said else None) or str(WARMUP_MS)
-    found = trtexec.read_times(times, float(warmup))
+    found = trtexec.read_times(times, _warmup_ms(said))
     facts: dict[str, Any] = {
         "tool": "trtexec",
         "tool_version": said.version if said else None,
@@ -70,6 +69,14 @@ def of_trtexec(
         numbers["enqueue_s"] = float(np.median(found.enqueue))
     files = {"times": times, "log": log, "profile": profile}
     return _row(item, numbers, facts, files)
+
+
+def _warmup_ms(said: Log | None) -> float:
+    """Return how long the warm-up was: trtexec's own where the log does not say."""
+    try:
+        return float((said.value("warmUp") if said else None) or WARMUP_MS)
+    except ValueError:
+        return WARMUP_MS
 
 
 def of_polygraphy(

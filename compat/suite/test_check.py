@@ -155,7 +155,8 @@ def test_trtexec(
         profile = verify(engine, item["engine_sha256"]).get("profile") or {}
         with np.load(job.path(item["feeds"])) as archive:
             feeds = {name: archive[name] for name in archive.files}
-        with tempfile.TemporaryDirectory() as folder:
+        # In the work folder: it is the only place that a container may write to.
+        with tempfile.TemporaryDirectory(prefix="trtexec-", dir=job.work) as folder:
             inputs = trtexec.write_inputs(feeds, folder, adapter.version())
             times, point = os.path.join(folder, "times.json"), item["cell"]["point"]
             words = trtexec.loading(program, engine, profile, point, inputs, times)

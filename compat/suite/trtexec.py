@@ -22,7 +22,11 @@ WARMUP_MS = 200.0  # trtexec's own, sampleOptions.h
 _WARMUP_MS = 500.0
 _SECONDS = 3
 # Where NVIDIA's images and packages put it, on PATH or not.
-_PLACES = ("/usr/src/tensorrt/bin/trtexec", "/opt/tensorrt/bin/trtexec")
+_PLACES = (
+    "/usr/src/tensorrt/bin/trtexec",
+    "/opt/tensorrt/bin/trtexec",
+    "/workspace/tensorrt/bin/trtexec",
+)
 _BANNER = re.compile(
     r"^&&&& (RUNNING|PASSED|FAILED|WAIVED) TensorRT\.trtexec"
     r"(?: \[TensorRT v(\d+)\])?(?: \[b(\d+)\])?(?: # (.*))?$",
