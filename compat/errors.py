@@ -10,6 +10,8 @@
      +-- ReportError       an output folder holds no run
      +-- ModelError        a model cannot be used (compat.models)
      +-- TargetError       a target's environment cannot be kept (compat.targets)
+     +-- StartError        a first matrix cannot be written (compat.starting)
+     +-- InterchangeError  another tool's file cannot be read (compat.interchange)
 """
 
 from __future__ import annotations

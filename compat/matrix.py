@@ -34,6 +34,8 @@ FAMILIES = {
 DAMAGED = ("tensorrt", "tensorrt_rtx", "onnxruntime")
 # The last one may load and run, and ruin its process for whatever comes behind it.
 DAMAGES = ("truncated", "foreign", "flipped-header", "flipped-weight")
+# Another tool's time of an engine beside ours: shown, and never judged.
+CROSSCHECK = "trtexec"
 # Building twice says something of a TensorRT builder; the others are baselines.
 REBUILDERS = ("tensorrt", "tensorrt_rtx")
 
@@ -342,6 +344,8 @@ def _items_of_engine(config: Config, build: Item) -> Iterator[Item]:
             yield replace(load, check="accuracy", **_at(config, build.model, point))
         if config.models[build.model].labels:
             yield replace(load, check="top1")
+        for point in config.bench.points if _is_crosschecked(config, load) else ():
+            yield replace(load, check=CROSSCHECK, **_at(config, build.model, point))
         for point in config.bench.points if _is_timed(config, build.builder, runtime) else ():
             at = _at(config, build.model, point)
             yield replace(load, check="latency", phase="bench", **at)
@@ -356,6 +360,13 @@ def _is_timed(config: Config, builder: str, runtime: str) -> bool:
     """Tell whether a pair answers an upgrade's question: rebuilt, or the old engine kept."""
     roles = (config.targets[builder].role, config.targets[runtime].role)
     return builder == runtime or roles == ("current", "candidate")
+
+
+def _is_crosschecked(config: Config, load: Item) -> bool:
+    """Tell whether trtexec is asked, too: it loads full TensorRT's plain engines as they are."""
+    if not config.bench.trtexec or load.builder != load.runtime:
+        return False
+    return config.targets[load.builder].flavour == "tensorrt" and load.variant == "plain"
 
 
 def _upgrades(targets: Mapping[str, TargetConfig]) -> Iterator[dict[str, str]]:

@@ -22,7 +22,7 @@ FLOORS = (
     {"analysis"},
     {"report"},
     {"settings", "conductor"},
-    {"workflow"},
+    {"workflow", "starting", "interchange"},
     {"bundle"},
     {"commands", "cli", "__main__"},
 )

@@ -27,6 +27,7 @@ from compat.analysis.results import (
     UpgradeVerdict,
 )
 from compat.analysis.verdict import judge_upgrades
+from compat.matrix import CROSSCHECK
 
 __all__ = ["Coverage", "GateDecision", "Reason", "Results", "UpgradeVerdict", "compile"]
 
@@ -54,7 +55,11 @@ def _results(evidence: Evidence) -> Results:
     judgements = {i: evidence.judge(o, evidence.primary(o)) for i, o in observations.items()}
     upgrades = judge_upgrades(evidence)
     ran = sum(1 for o in observations.values() if o.ran)
-    deciding = {i: j for i, j in judgements.items() if damage.decides(observations[i], j)}
+    deciding = {
+        i: j
+        for i, j in judgements.items()
+        if damage.decides(observations[i], j) and observations[i].check != CROSSCHECK
+    }
     return Results(
         plan=plan,
         table=build_table(evidence, judgements),

@@ -12,11 +12,15 @@ from compat.analysis.drift import Metrics
 from compat.analysis.labels import Comparison
 from compat.analysis.observations import BROKEN, Observation
 from compat.analysis.results import Judgement
+from compat.matrix import CROSSCHECK
 
 LabelEvidence = tuple[Comparison | None, Comparison | None]
 
 #: Reason code of a refusal that a version rule foretells, unless the expectation names another.
 DOCUMENTED_REFUSAL: Final = "version-mismatch"
+
+#: Checks that are told and not judged.
+_SHOWN: Final = ("rebuild", CROSSCHECK)
 
 #: Limit key -> (metric, whether the limit is a minimum).
 LIMITS: Final = {
@@ -47,7 +51,7 @@ def judge(
     match item.check:
         case "load":
             found = _load(item)
-        case "rebuild":
+        case check if check in _SHOWN:
             found = Judgement("info", item.message, code=item.reason)
         case damage.CHECK:
             found = damage.judge(item)

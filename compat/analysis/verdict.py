@@ -10,6 +10,7 @@ from compat.analysis.evidence import Evidence
 from compat.analysis.observations import BROKEN, Observation, Pair
 from compat.analysis.paths import NOT_COMPARED, Cause, CellWord, judge_cell
 from compat.analysis.results import NEEDS_RUN, Coverage, Reason, UpgradeVerdict, UpgradeWord, Weight
+from compat.matrix import CROSSCHECK
 
 _WEIGHTS: Final[tuple[Weight, ...]] = ("blocks", "gap", "rebuild", "note")
 _WORST_FIRST: Final[tuple[UpgradeWord, ...]] = ("blocked", "inconclusive", "rebuild", "safe")
@@ -18,11 +19,14 @@ Cells = dict[tuple[str, str, str, str], list[Mapping[Pair, Observation]]]
 
 
 def judge_upgrades(evidence: Evidence) -> tuple[UpgradeVerdict, ...]:
-    """Judge every upgrade of the plan, in its order; damaged engines say nothing of any."""
+    """Judge every upgrade of the plan, in its order.
+
+    Damaged engines and other tools' times say nothing of any.
+    """
     cells: Cells = {}
     for place in evidence.seen.by_place.values():
         any_of = next(iter(place.values()))
-        if any_of.check != damage.CHECK:
+        if any_of.check not in (damage.CHECK, CROSSCHECK):
             cells.setdefault(any_of.cell, []).append(place)
     return tuple(
         _judge_upgrade(evidence, cells, upgrade["from"], upgrade["to"])

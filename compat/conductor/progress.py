@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from compat.conductor.process import Watch
 from compat.conductor.slots import Slot
-from compat.matrix import Item
+from compat.matrix import CROSSCHECK, Item
 from compat.records import RecordStore, is_broken
 
 Kind = tuple[str, str, str, str]  # check, model, precision, family of the runtime
@@ -28,6 +28,7 @@ _FIRST_GUESS = {
     "top1": 20.0,
     "damaged": 1.0,
     "latency": 2.0,
+    CROSSCHECK: 8.0,
 }
 _GLYPHS = {"ok": "✓", "refused": "✗", "failed": "✗", "crashed": "☠", "timeout": "⏱"}
 _ASCII = {"ok": "+", "refused": "x", "failed": "X", "crashed": "!", "timeout": "T"}
@@ -221,7 +222,7 @@ def _found(record: Mapping[str, Any]) -> str:
         )
     if check == "load":
         return f"loaded in {numbers['load_s'] * 1e3:.0f} ms"
-    if check == "latency":
+    if check in ("latency", CROSSCHECK):
         return f"median {numbers['median_s'] * 1e3:.3f} ms, n = {numbers['n']}"
     return f"ran in {numbers['run_s'] * 1e3:.0f} ms"
 

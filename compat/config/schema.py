@@ -277,6 +277,7 @@ class BenchConfig(_Table):
     min_samples: PositiveInt = 3
     max_samples: PositiveInt = 1000
     points: list[Point] = ["opt"]
+    trtexec: bool = False
 
 
 class TimeoutConfig(_Table):
@@ -291,7 +292,8 @@ class TimeoutConfig(_Table):
 
     def by_check(self) -> dict[str, float]:
         """Return the limit of each check, and ``start`` for the time before the first item."""
-        return {**self.model_dump(), "rebuild": self.build, "damaged": self.load}
+        alike = {"rebuild": self.build, "damaged": self.load, "trtexec": self.latency}
+        return {**self.model_dump(), **alike}
 
 
 class GateConfig(_Table):

@@ -10,7 +10,15 @@ from compat.models.errors import ModelError
 from compat.models.names import nearest
 from compat.models.spec import Axes, Point, TensorInfo
 
-__all__ = ["BATCH_PROFILE", "batch_sizes", "dynamic_axes", "is_batch", "points_of", "resolve_axes"]
+__all__ = [
+    "BATCH_PROFILE",
+    "batch_sizes",
+    "dynamic_axes",
+    "example",
+    "is_batch",
+    "points_of",
+    "resolve_axes",
+]
 
 BATCH_PROFILE = (1, 8, 16)
 
@@ -84,7 +92,7 @@ def _problems(name: str, axis: str, sizes: tuple[int, int, int], known: Sequence
 
 def _missing_message(name: str, missing: Sequence[str]) -> str:
     lines = [f"[models.{_key(name)}.axes]"]
-    lines += [f"{_key(axis)} = {list(_example(axis))}" for axis in missing]
+    lines += [f"{_key(axis)} = {list(example(axis))}" for axis in missing]
     return (
         f"model {name!r}: no profile for the dynamic "
         f"{'axis' if len(missing) == 1 else 'axes'} {', '.join(missing)}. Add to compat.toml, "
@@ -92,7 +100,8 @@ def _missing_message(name: str, missing: Sequence[str]) -> str:
     )
 
 
-def _example(axis: str) -> tuple[int, int, int]:
+def example(axis: str) -> tuple[int, int, int]:
+    """Sizes to write down for an axis of this name and to edit; never safe to use unseen."""
     return next((sizes for pattern, sizes in _EXAMPLES if pattern.fullmatch(axis)), BATCH_PROFILE)
 
 

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from compat.analysis.results import Results
-from compat.report import claims, damage, details, figures, findings, matrix, tables
+from compat.report import claims, crosschecks, damage, details, figures, findings, matrix, tables
 from compat.report.cells import CellView, collect
 from compat.report.html import state as state_html
 from compat.report.rows import Row, rows
@@ -98,6 +98,7 @@ def _content(
         "labels": tables.label_rows(shown, linked),
         "latency": tables.latency_rows(shown, band, linked, device=device),
         "device_memory": device,
+        "crosschecks": crosschecks.rows(shown, linked),
         "variants": claims.variant_rows(results.variants, names, linked),
         "builds": tables.build_rows(shown, linked),
         "damage": damage.table(items, linked),

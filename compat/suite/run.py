@@ -9,8 +9,11 @@ import json
 import os
 import signal
 import sys
+import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# Where the package stands: the host's site-packages, if this program was installed there.
+ROOT = os.path.dirname(os.path.dirname(HERE))
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -42,6 +45,24 @@ def _leave_process_1():
             os._exit(128 + crash if crash else os.WEXITSTATUS(status))
 
 
+class _OwnPackagesOnly:
+    """Take the host's packages off the path before any runtime is imported.
+
+    pytest adds the folder above the suite's package whenever it imports a part of it, the last time
+    just before a test's fixtures. Submodules are found through the package without that.
+    """
+
+    def __init__(self):
+        # type: () -> None
+        self.known = ROOT in sys.path
+
+    def pytest_fixture_setup(self):
+        # type: () -> None
+        """Runtimes are imported by fixtures and tests only."""
+        if not self.known:
+            sys.path[:] = [entry for entry in sys.path if entry != ROOT]
+
+
 def main(argv):
     # type: (list[str]) -> int
     """Run the job's phase with pytest and return pytest's exit code."""
@@ -55,6 +76,10 @@ def main(argv):
     sys.path.append(job["deps"])
     # Started as a script, Python puts this folder first and `import records` would shadow others.
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
+    # Ours by its place, whatever else is called `compat` in the target.
+    package = types.ModuleType("compat")
+    package.__path__ = [os.path.dirname(HERE)]
+    sys.modules["compat"] = package
     import pytest
 
     return int(
@@ -70,8 +95,11 @@ def main(argv):
                 "no:cacheprovider",
                 "-p",
                 "no:legacypath",
+                # Behind the target's own packages, which `prepend` would hide.
+                "--import-mode=append",
                 "--benchmark-quiet" if job["phase"] == "bench" else "-q",
-            ]
+            ],
+            plugins=[_OwnPackagesOnly()],
         )
     )
 

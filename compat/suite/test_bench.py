@@ -15,6 +15,7 @@ from .conftest import Recorder
 from .job import Job
 from .manifest import verify
 from .sampling import Sampler
+from .summary import describe
 
 Observe = Callable[[Callable[[], None]], None]
 
@@ -69,27 +70,6 @@ def _enqueue_seconds(run: Callable[[], Any], clock: Callable[[], float]) -> floa
     return float(np.median(seconds))
 
 
-def _describe(samples: np.ndarray, batch: int) -> Dict[str, float]:
-    """Summarise one block. Percentile p is the sample at n-1-floor((1-p)*n), as in trtexec."""
-    ordered = np.sort(samples)
-    count = len(ordered)
-
-    def percentile(share: float) -> float:
-        return float(ordered[count - 1 - int((1 - share) * count)])
-
-    median = float(np.median(ordered))
-    return {
-        "median_s": median,
-        "mean_s": float(np.mean(ordered)),
-        "std_s": float(np.std(ordered, ddof=1)) if count > 1 else 0.0,
-        "min_s": float(ordered[0]),
-        "p95_s": percentile(0.95),
-        "p99_s": percentile(0.99),
-        "n": count,
-        "throughput_per_s": batch / median,
-    }
-
-
 @pytest.mark.benchmark(timer=read_clock)
 def test_latency(
     adapter: Adapter,
@@ -118,7 +98,7 @@ def test_latency(
         benchmark.pedantic(run, setup=beside.look, rounds=rounds, iterations=1, warmup_rounds=0)
         beside.sample()
         samples = np.asarray(benchmark.stats.stats.data, dtype=np.float64)
-        recorder.numbers.update(_describe(samples, item["batch"]))
+        recorder.numbers.update(describe(samples, item["batch"]))
         recorder.numbers.update(engine.numbers())
         recorder.numbers.update(beside.numbers())
         recorder.facts.update(engine.facts(), clock=adapter.clock, **beside.facts())

@@ -2,12 +2,14 @@
 
 import gzip
 import os
+import tempfile
 from functools import partial
 from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
 
 import numpy as np
 import pytest
 
+from . import trtexec
 from .adapters import Adapter, Engine
 from .adapters.layers import layer_types_of_json
 from .conftest import Recorder
@@ -15,7 +17,8 @@ from .damage import HOST_CODE_DENIED, change, damaged_copy, must_be_stopped, wit
 from .job import Job
 from .labelled import classify, tally
 from .manifest import verify
-from .outcome import Failed, NotRun, Outcome, Refused
+from .outcome import Failed, NotRun, Outcome, Refused, Unsupported
+from .summary import describe
 
 T = TypeVar("T")
 Observe = Callable[[Callable[[], None]], None]
@@ -134,6 +137,43 @@ def test_top1(
             np.savez_compressed(stream, **found)
         os.replace(path + ".part", path)
         recorder.files["predictions"] = item["predictions"]
+
+    observe(call)
+
+
+def test_trtexec(
+    adapter: Adapter, item: Dict[str, Any], recorder: Recorder, job: Job, observe: Observe
+) -> None:
+    """Time an engine with the target's own trtexec, on the inputs that ours was timed on."""
+
+    def call() -> None:
+        program = trtexec.find()
+        if program is None:
+            raise Unsupported("no-trtexec", "this target has no trtexec; NVIDIA's images have it")
+        adapter.require_device()
+        engine = job.path(item["engine"])
+        profile = verify(engine, item["engine_sha256"]).get("profile") or {}
+        with np.load(job.path(item["feeds"])) as archive:
+            feeds = {name: archive[name] for name in archive.files}
+        # In the work folder: it is the only place that a container may write to.
+        with tempfile.TemporaryDirectory(prefix="trtexec-", dir=job.work) as folder:
+            inputs = trtexec.write_inputs(feeds, folder, adapter.version())
+            times, point = os.path.join(folder, "times.json"), item["cell"]["point"]
+            words = trtexec.loading(program, engine, profile, point, inputs, times)
+            timing = trtexec.run(words, times, recorder.log)
+        recorder.numbers.update(describe(timing.compute, item["batch"]))
+        recorder.facts.update(
+            tool="trtexec",
+            tool_version=timing.log.version,
+            arguments=list(timing.log.arguments),
+            passed=timing.log.passed,
+            clock="cuda-event",
+        )
+        path = job.path(item["samples"])
+        with open(path + ".part", "wb") as stream:
+            np.save(stream, timing.compute)
+        os.replace(path + ".part", path)
+        recorder.files["samples"] = item["samples"]
 
     observe(call)
 

@@ -65,6 +65,17 @@ def test_times_of_two_machines_are_never_put_beside_each_other() -> None:
     assert [r["item"] for r in aside] == ["l1"]
 
 
+def test_trtexecs_time_is_of_the_machine_whose_latencies_stand() -> None:
+    """Else the page would put the times of two machines beside each other."""
+    first = _source("one", _record("t", check="trtexec"))
+    second = _source("two", _record("l", machine="two", check="latency", round=0))
+
+    chosen, aside = choose([first, second])
+
+    assert [r["item"] for r in chosen] == ["l"]
+    assert [r["item"] for r in aside] == ["t"]
+
+
 def test_a_failure_is_not_hidden_by_another_machine_that_did_not_try() -> None:
     chosen, _ = choose(
         [_source("one", _record("x", "not-run")), _source("two", _record("x", "crashed", "two"))]

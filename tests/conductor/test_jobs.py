@@ -10,6 +10,7 @@ import pytest
 
 from compat.conductor.jobs import Kitchen, entry
 from compat.config.schema import BuildConfig
+from compat.matrix import Selection, plan
 from compat.prepared import NodeList
 from tests.conductor.kitchens import kitchen
 
@@ -86,3 +87,21 @@ def test_each_builder_is_told_its_own_settings(tmp_path: Path) -> None:
     assert (small["workspace_bytes"], small["optimization_level"]) == (64 * 2**20, 0)
     assert as_is["engine"] != small["engine"]
     assert as_is["key"] != small["key"]
+
+
+def test_trtexec_gets_the_engine_and_the_inputs_that_ours_is_timed_with() -> None:
+    there = kitchen()
+    bench = there.config.bench.model_copy(update={"trtexec": True})
+    asked = there.config.model_copy(update={"bench": bench})
+    items = plan(asked, source={}, quick=False, selection=Selection()).items
+    item = next(one for one in items if one.check == "trtexec")
+    timed = next(one for one in items if one.check == "latency" and one.build_id == item.build_id)
+    build = {"files": {"engine": "engines/1/net.engine"}, "facts": {"engine_sha256": "e" * 64}}
+
+    made, ours = entry(item, there, build, None), entry(timed, there, build, 0)
+
+    same = ("engine", "engine_sha256", "feeds", "batch")
+    assert [made[key] for key in same] == [ours[key] for key in same]
+    assert made["cell"]["point"] == "opt"
+    assert made["key"] != ours["key"]
+    assert made["samples"] != ours["samples"]

@@ -1,0 +1,167 @@
+"""Time an engine with the target's own trtexec, where it has one: another clock beside ours.
+
+The flags of `LEVELLED` mean the same on every version: up to 10.16 the defaults are the opposite,
+and from 11.0 on, where they are the default, they are taken as no-ops (samples/common of github
+NVIDIA/TensorRT, sampleOptions.cpp). The forms that are read are those of sampleReporting.cpp and
+logging.h.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from .outcome import Failed
+
+LEVELLED = ("--noDataTransfers", "--useSpinWait", "--useCudaGraph")
+WARMUP_MS = 200.0  # trtexec's own, sampleOptions.h
+_WARMUP_MS = 500.0
+_SECONDS = 3
+# Where NVIDIA's images and packages put it, on PATH or not.
+_PLACES = (
+    "/usr/src/tensorrt/bin/trtexec",
+    "/opt/tensorrt/bin/trtexec",
+    "/workspace/tensorrt/bin/trtexec",
+)
+_BANNER = re.compile(
+    r"^&&&& (RUNNING|PASSED|FAILED|WAIVED) TensorRT\.trtexec"
+    r"(?: \[TensorRT v(\d+)\])?(?: \[b(\d+)\])?(?: # (.*))?$",
+    re.MULTILINE,
+)
+_FIRST_INT64 = 9  # before it, INT64 inputs are INT32 bindings (onnx-tensorrt, Changelog 9.0)
+
+
+class Log(NamedTuple):
+    """What trtexec says of itself.
+
+    version: "10.16.0.72", or three parts, which is all that older releases say. arguments: the
+    words of the command line. passed: None where the end is missing.
+    """
+
+    version: Optional[str]
+    arguments: Tuple[str, ...]
+    passed: Optional[bool]
+
+    def value(self, option: str) -> Optional[str]:
+        """Return the value of an option written as ``--option=value``, the last one given."""
+        start = "--%s=" % option
+        found = [word[len(start) :] for word in self.arguments if word.startswith(start)]
+        return found[-1] if found else None
+
+
+def find() -> Optional[str]:
+    """Return the path of this target's trtexec, None where it has none."""
+    on_path = shutil.which("trtexec")
+    return on_path or next((place for place in _PLACES if os.access(place, os.X_OK)), None)
+
+
+def read_banner(text: str) -> Optional[Log]:
+    """Return what a log's lines ``&&&& RUNNING TensorRT.trtexec ...`` say; None without one."""
+    said = list(_BANNER.finditer(text))
+    if not said:
+        return None
+    last = said[-1].group(1)
+    words = tuple((said[0].group(4) or "").split()[1:])
+    version = _version(said[0].group(2), said[0].group(3))
+    return Log(version, words, None if last == "RUNNING" else last == "PASSED")
+
+
+def _version(number: Optional[str], build: Optional[str]) -> Optional[str]:
+    """Return "8.6.1" for 8601 and "10.16.0.72" for 101600 with build 72 (NV_TENSORRT_VERSION).
+
+    Up to TensorRT 9 the number is major * 1000 + minor * 100 + patch, from 10 on the major counts
+    ten thousands.
+    """
+    if number is None:
+        return None
+    value = int(number)
+    unit = 10000 if value >= 100000 else 1000
+    parts = [value // unit, value % unit // 100, value % 100]
+    return ".".join(str(part) for part in parts + ([int(build)] if build else []))
+
+
+def counted(rows: List[Dict[str, Any]], warmup_ms: float) -> List[Dict[str, Any]]:
+    """Return the queries of ``--exportTimes`` behind the warm-up, which older releases export."""
+    return [row for row in rows if row.get("startComputeMs", warmup_ms) >= warmup_ms]
+
+
+def shapes(option: str, profile: Mapping[str, Any], point: str) -> List[str]:
+    """Return ``--option=x:8x3x224x224,y:8x77``; nothing for an engine without dynamic axes."""
+    if all(sizes["min"] == sizes["max"] for sizes in profile.values()):
+        return []
+    texts = ["%s:%s" % (n, "x".join(map(str, sizes[point]))) for n, sizes in profile.items()]
+    return ["--%s=%s" % (option, ",".join(texts))]
+
+
+def loading(
+    program: str,
+    engine: str,
+    profile: Mapping[str, Any],
+    point: str,
+    inputs: Mapping[str, str],
+    times: str,
+) -> List[str]:
+    """Return the call that times an engine at one point of its profile, on given inputs."""
+    words = [program, "--loadEngine=" + engine]
+    words += shapes("shapes", profile, point)
+    if inputs:
+        words.append("--loadInputs=" + ",".join("%s:%s" % pair for pair in inputs.items()))
+    return words + measuring(times)
+
+
+def measuring(times: str) -> List[str]:
+    """Return the options that say how it is timed."""
+    length = ["--warmUp=%d" % _WARMUP_MS, "--duration=%d" % _SECONDS]
+    return list(LEVELLED) + length + ["--exportTimes=" + times]
+
+
+def write_inputs(feeds: Mapping[str, np.ndarray], folder: str, version: str) -> Dict[str, str]:
+    """Write inputs as trtexec reads them: trtexec's own token ids would be out of range."""
+    paths = {}
+    narrow = int(version.split(".", maxsplit=1)[0]) < _FIRST_INT64
+    for index, (name, array) in enumerate(feeds.items()):
+        kind = np.int32 if narrow and array.dtype == np.int64 else array.dtype
+        paths[name] = os.path.join(folder, "%d.bin" % index)
+        np.ascontiguousarray(array, dtype=kind).tofile(paths[name])
+    return paths
+
+
+class Timing(NamedTuple):
+    """Seconds of each query between two CUDA events around the enqueue, and what trtexec said."""
+
+    compute: np.ndarray
+    log: Log
+
+
+def run(call: List[str], times: str, say: Callable[[str], None]) -> Timing:
+    """Run trtexec to its end; the host owns the time limit and ends the whole process group.
+
+    Raises:
+        Failed: it failed, or wrote no times.
+    """
+    done = subprocess.run(
+        call,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    text = done.stdout.decode("utf-8", "replace")
+    say(text)
+    log = read_banner(text) or Log(None, tuple(call[1:]), None)
+    if done.returncode != 0 or log.passed is False:
+        errors = [line for line in text.splitlines() if "[E]" in line] or ["no error was named"]
+        raise Failed("trtexec-failed", "exit code %d: %s" % (done.returncode, errors[-1]))
+    try:
+        with open(times, encoding="utf-8") as stream:
+            rows = counted(json.load(stream), _WARMUP_MS)
+        compute = np.array([row["computeMs"] for row in rows], dtype=np.float64) / 1e3
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Failed("trtexec-no-times", "%s: %s" % (type(error).__name__, error))
+    if not len(compute):
+        raise Failed("trtexec-no-times", "no query began after the warm-up")
+    return Timing(compute, log)

@@ -1,0 +1,52 @@
+"""A target sees its own packages, whatever lies beside this program where it was installed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+
+import compat.suite
+
+ITEM = {"id": "build/net", "check": "build", "limit": 1}
+
+
+def _said(tmp_path: Path, flavour: str) -> str:
+    """Run the suite as it lies in a site-packages with foreign packages in it; its output."""
+    site = tmp_path / "site-packages"
+    shutil.copytree(Path(compat.suite.__file__).parent, site / "compat" / "suite")
+    (site / "compat" / "__init__.py").touch()
+    for name in ("numpy", "tensorrt_rtx_bindings", "onnxruntime"):
+        (site / f"{name}.py").write_text("raise RuntimeError('this is the host\\'s')\n")
+    deps = Path(numpy.__file__).parents[1]
+    job = {
+        "target": {"flavour": flavour, "version": "0.0.0"},
+        "phase": "build",
+        "work": str(tmp_path),
+        "deps": str(deps),
+        "events": str(tmp_path / "events.jsonl"),
+        "items": [ITEM],
+        "settings": {},
+    }
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    run = [sys.executable, str(site / "compat" / "suite" / "run.py"), str(tmp_path / "job.json")]
+    return subprocess.run(run, capture_output=True, text=True, check=False).stdout
+
+
+def test_a_package_of_the_target_wins_over_the_hosts(tmp_path: Path) -> None:
+    """ONNX Runtime and numpy stand in both; only a version that is not the pinned one remains."""
+    said = _said(tmp_path, "onnxruntime")
+
+    assert "the host's" not in said
+    assert "not 0.0.0" in said
+
+
+def test_a_runtime_that_only_the_host_has_is_not_there(tmp_path: Path) -> None:
+    said = _said(tmp_path, "tensorrt_rtx")
+
+    assert "the host's" not in said
+    assert "tensorrt_rtx" in said
