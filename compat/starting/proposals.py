@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import platform
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from packaging.version import Version
 from pydantic import ValidationError
@@ -17,6 +14,7 @@ from compat.config import TargetConfig
 from compat.starting.surroundings import Surroundings
 from compat.suite.driver import Driver
 from compat.targets import Release, TargetSpec, catalogue, gpus
+from compat.targets.facts import Image, facts
 
 IMAGE = "nvcr.io/nvidia/tensorrt"
 # No kernels for Blackwell before it: CUDA 12.8 is the first that compiles for sm_100 and sm_120,
@@ -92,38 +90,52 @@ def _installed(found: Surroundings, folder: Path, notes: list[str]) -> Target | 
 
 
 def _images(found: Surroundings, installed: Target | None) -> Iterator[Target]:
-    """Yield the two newest images that this driver and GPU take; one where TensorRT is installed.
+    """Yield the images to compare that this driver and GPU take; one where TensorRT is installed.
 
     Tags say less than images do: the version is asked inside, and must be the one written here.
     """
-    rows = [row for row in _known_images() if _runs(row, found.driver)]
+    images = [image for image in _known_images() if _runs(image, found.driver)]
     if installed is not None:
-        rows = [row for row in rows if Version(row["tensorrt"]) > Version(installed.version)]
-    chosen = rows[-1:] if installed is not None else rows[-2:]
-    for row in chosen:
-        last = row is chosen[-1] and (installed is not None or len(chosen) > 1)
+        own = Version(installed.version)
+        images = [image for image in images if Version(str(image.tensorrt)) > own]
+    chosen = images[-1:] if installed is not None else _pair_of(images)
+    for image in chosen:
+        last = image is chosen[-1] and (installed is not None or len(chosen) > 1)
         yield Target(
-            name=f"trt-{row['tensorrt']}",
+            name=f"trt-{image.tensorrt}",
             flavour="tensorrt",
-            version=row["tensorrt"],
+            version=str(image.tensorrt),
             role="candidate" if last else "current",
             why="What you may move to." if last else "Write here the image that you use now.",
-            keys={"provider": "container", "image": f"{IMAGE}:{row['tag']}"},
+            keys={"provider": "container", "image": f"{IMAGE}:{image.tag}-py3"},
         )
 
 
-@functools.cache
-def _known_images() -> tuple[Mapping[str, Any], ...]:
-    path = Path(__file__).with_name("images.toml")
-    rows = tomllib.loads(path.read_text(encoding="utf-8"))["image"]
-    return tuple(sorted(rows, key=lambda row: Version(row["tensorrt"])))
+def _pair_of(images: Sequence[Image]) -> Sequence[Image]:
+    """Return the newest, and before it the newest of the major version before, if there is one."""
+    majors = [Version(str(image.tensorrt)).major for image in images]
+    older = [image for image, major in zip(images, majors, strict=True) if major < majors[-1]]
+    return [*older[-1:], images[-1]] if older else images[-2:]
 
 
-def _runs(row: Mapping[str, Any], driver: Driver) -> bool:
-    version = Version(row["tensorrt"])
-    if _capability(driver) >= _BLACKWELL and version < _FIRST_BLACKWELL:
+def _known_images() -> list[Image]:
+    """Return an image for each TensorRT that somebody has seen in one, the oldest version first.
+
+    A target is pinned to four parts, so an image of which fewer are told is not proposed.
+    """
+    found = {
+        image.tensorrt: image
+        for image in facts().images
+        if image.tensorrt and image.tensorrt.count(".") == 3 and image.confidence != "memory"
+    }
+    return sorted(found.values(), key=lambda image: Version(str(image.tensorrt)))
+
+
+def _runs(image: Image, driver: Driver) -> bool:
+    version = str(image.tensorrt)
+    if _capability(driver) >= _BLACKWELL and Version(version) < _FIRST_BLACKWELL:
         return False
-    return _takes("tensorrt", row["tensorrt"], row["cuda"].split(".")[0], driver)
+    return _takes("tensorrt", version, image.cuda.split(".")[0], driver)
 
 
 def _takes(flavour: str, version: str, cuda: str | None, driver: Driver) -> bool:
