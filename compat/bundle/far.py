@@ -194,7 +194,15 @@ def _local(work: Path, spec: TargetSpec, minor: str, console: Console) -> Enviro
         return Unavailable(spec, "interpreter-missing", message, uv.log)
     deps = Path(layout.deps_folder(str(work), minor))
     env = started["env"]
-    return Environment(spec, python.absolute(), deps, env, answer.fingerprint, cached=True)
+    return Environment(
+        spec,
+        python.absolute(),
+        deps,
+        env,
+        answer.fingerprint,
+        cached=True,
+        facts=answer.facts(),
+    )
 
 
 def _uv(work: Path, spec: TargetSpec, console: Console) -> Uv:

@@ -44,7 +44,7 @@ def examine(
         answer = local.ask(uv, python, catalogue, {})
         if isinstance(answer, Unavailable):
             return [Finding("module", "missing", answer.message)]
-        said = f"{target.flavour} {answer.version} on Python {answer.python}"
+        said = f"{target.flavour} {answer.full} on Python {answer.python}"
         suite = _suite(uv, work, catalogue, answer.minor, [])
         return [Finding("module", "ok", said), *suite, *gpus.examine(target, None, driver)]
     way = wheel.way(uv, catalogue)

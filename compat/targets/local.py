@@ -25,7 +25,13 @@ def provide(uv: Uv, work: Path, catalogue: Catalogue) -> Environment | Unavailab
         return laid
     # Absolute, but not resolved: the link in a virtual environment is what makes it one.
     return Environment(
-        uv.target, python.absolute(), laid.absolute(), {}, answer.fingerprint, cached=True
+        uv.target,
+        python.absolute(),
+        laid.absolute(),
+        {},
+        answer.fingerprint,
+        cached=True,
+        facts=answer.facts(),
     )
 
 
@@ -52,10 +58,10 @@ def ask(
         )
         return unavailable(uv, "interpreter-missing", message)
     answer = _ask(uv, python, _modules(target.flavour, release.module), variables)
-    if isinstance(answer, Unavailable) or answer.version == target.version:
+    if isinstance(answer, Unavailable) or target.version in (answer.version, answer.full):
         return answer
     message = (
-        f"{python} has {target.flavour} {answer.version}, and the target says "
+        f"{python} has {target.flavour} {answer.full}, and the target says "
         f"{target.version}. Correct the version, or name another interpreter in the "
         "target's python."
     )

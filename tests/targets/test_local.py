@@ -72,6 +72,31 @@ class TestLocal:
 
         assert environment.target.version == "1.3.0"
 
+    def test_the_library_tells_what_the_module_leaves_out(
+        self, bench: Bench, tmp_path: Path
+    ) -> None:
+        """JetPack's module says 10.3.0, and the fourth part counts for compatibility."""
+        (tmp_path / "libnvinfer.so.10").write_bytes(b"x" * 4096)
+        bench.runtime(
+            "1.3.0",
+            source=f"""
+import ctypes, mmap, types
+with open({str(tmp_path / "libnvinfer.so.10")!r}, "rb") as stream:
+    loaded = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+parts = dict(zip(("Major", "Minor", "Patch", "Build"), (1, 3, 0, 30)))
+asked = {{"getInferLib%sVersion" % one: (lambda n=n: n) for one, n in parts.items()}}
+ctypes.CDLL = lambda path: types.SimpleNamespace(**asked)
+__version__ = "1.3.0"
+""",
+        )
+        python = str(bench.ready("1.3.0", name="made").python)
+
+        environment = bench.ready("1.3.0.30", name="mine", provider="local", python=python)
+        refusal = bench.refused("1.3.0.26", name="other", provider="local", python=python)
+
+        assert environment.facts == {"module_version": "1.3.0"}
+        assert "1.3.0.30" in refusal.message
+
     def test_no_such_interpreter(self, bench: Bench) -> None:
         """A path without a file is named."""
         refusal = bench.refused(name="mine", provider="local", python="/nowhere/python")
