@@ -70,6 +70,17 @@ def test_a_region_with_fp32_edges_says_nothing_of_its_inside() -> None:
     assert not precision_is_there("fp16", {"Float": 1})
 
 
+def test_a_region_with_half_edges_is_not_called_not_int8() -> None:
+    """ViT-B/16 with Q/DQ nodes in 8.6.0: its builds failed because of what is told of the edges."""
+    text = (
+        "Engine Layer Information:\n"
+        "Layer(Myelin): {ForeignNode[patches...head]}, Tactic: 0x0, x (Half[-1,3]) -> y (Half[-1,2])"
+    )
+
+    assert layer_types([text]) == {"fused": 1}
+    assert precision_is_there("int8", layer_types([text]))
+
+
 def test_a_copy_beside_a_region_is_an_ordinary_layer() -> None:
     """Its name holds the region's name; what it touches is told in full."""
     region = "{ForeignNode[embed...project]}"
