@@ -175,7 +175,8 @@ def read(wheel: Wheel, folder: Path, pythons: Mapping[str, str]) -> dict[str, li
         env={"PYTHONPATH": str(folder), "LD_LIBRARY_PATH": str(folder / "libs")},
         capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
-    rows: dict[str, list[str]] = json.loads(answer.stdout)["rows"]
+    # NVIDIA's own logger may write lines before it.
+    rows: dict[str, list[str]] = json.loads(answer.stdout.splitlines()[-1])["rows"]
     return rows
 
 

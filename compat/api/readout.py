@@ -9,6 +9,7 @@ every signature. A symbol's row is ``[kind, text]``:
 ``member``    text: the integer
 ``method``, ``static``, ``function``   text: the documented signatures, one a line
 ``property``  text: the documented type, with `` =`` behind it where it can be set
+``alias``     text: the class it is another name of
 ``module``, ``value``   text: empty, or the type of the value
 """
 
@@ -41,11 +42,8 @@ class Reader(object):
                 if self._own(value):
                     self.type(value, prefix + key)
             elif inspect.ismodule(value):
-                if value.__name__.startswith(self.root.__name__ + ".") and not key.endswith(
-                    self.name
-                ):
-                    if value.__name__.rsplit(".", 1)[1] == self.root.__name__.rsplit("_b", 1)[0]:
-                        continue
+                inside = value.__name__.startswith(self.root.__name__ + ".")
+                if inside and key != self.name:
                     self.rows[prefix + key] = ["module", ""]
                     self.module(value, prefix + key + ".")
             elif isinstance(value, _CALLABLE):
@@ -74,7 +72,7 @@ class Reader(object):
                 if raw.__qualname__.startswith(value.__qualname__ + "."):
                     self.type(raw, path + "." + key)
                 else:
-                    self.rows[path + "." + key] = ["value", "type"]
+                    self.rows[path + "." + key] = ["alias", self.clean(raw.__qualname__)]
             elif isinstance(raw, property) or type(raw).__name__ == "pybind11_static_property":
                 got = self.signature(raw.fget) if raw.fget else ""
                 kind = got.rpartition("->")[2].strip() or self.documented(raw)
@@ -121,15 +119,20 @@ class Reader(object):
 
 
 def main(module, name):
+    # What an import prints shall not stand before the answer.
+    answer, sys.stdout = sys.stdout, sys.stderr
     found = importlib.import_module(module)
     reader = Reader(found, name)
-    for extra in ("plugin",):
-        try:
-            importlib.import_module(module + "." + extra)
-        except ImportError:
-            pass
+    # NVIDIA's own submodules import it by the users' name.
+    sys.modules[name] = found
+    try:
+        importlib.import_module(module + ".plugin")
+    except ModuleNotFoundError as error:
+        # That of lean and dispatch asks for the full package, so it is none of theirs.
+        if error.name not in (module + ".plugin", "tensorrt"):
+            raise
     reader.module(found, "")
-    json.dump({"version": getattr(found, "__version__", ""), "rows": reader.rows}, sys.stdout)
+    json.dump({"version": getattr(found, "__version__", ""), "rows": reader.rows}, answer)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+"""One flavour between two releases: what is there, what is gone, what a call returns."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from compat.api.surface import Surface
+
+_NAME = re.compile(r"[A-Za-z_][\w.]*")
+# What wraps a type in a documented signature without changing what its attributes are.
+_CONTAINERS = ("List", "list", "Sequence", "Iterable", "Iterator", "typing.List", "Tuple", "tuple")
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What took a symbol's place, and who says so."""
+
+    use: str
+    renamed: bool
+    source: str
+
+
+@cache
+def replacements() -> dict[str, Replacement]:
+    """Return symbol -> replacement from ``replacements.toml``."""
+    text = Path(__file__).with_name("replacements.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    return {
+        symbol: Replacement(
+            row["use"], row.get("renamed", False), data["source"][row["source"]]["url"]
+        )
+        for row in data["replacement"]
+        for symbol in row["symbols"]
+    }
+
+
+class Upgrade:
+    """The surfaces of two releases of one flavour."""
+
+    def __init__(self, surface: Surface, before: str, after: str) -> None:
+        """Take two collected releases (``Surface.resolve`` finds them)."""
+        self.surface, self.before, self.after = surface, before, after
+        self._lines: dict[str, tuple[str, ...]] = {}
+        self.owners: dict[str, list[str]] = {}
+        for symbol in surface:
+            owner, dot, name = symbol.rpartition(".")
+            if dot and (surface.latest(owner) or ("",))[0] == "class":
+                self.owners.setdefault(name, []).append(symbol)
+
+    def there(self, symbol: str) -> bool:
+        """Return whether the target release has the symbol."""
+        return self.surface.row(symbol, self.after) is not None
+
+    def real(self, symbol: str) -> str:
+        """Return the class behind an alias (``Logger.Severity``)."""
+        row = self.surface.latest(symbol)
+        return row[1] if row and row[0] == "alias" else symbol
+
+    def line(self, owner: str) -> tuple[str, ...]:
+        """Return a class and its bases."""
+        if owner not in self._lines:
+            row = self.surface.latest(owner)
+            bases = row[1].split(",") if row and row[0] in ("class", "enum") and row[1] else []
+            self._lines[owner] = (owner, *bases)
+        return self._lines[owner]
+
+    def member(self, owner: str, name: str) -> str | None:
+        """Return the symbol that a class, or a base of it, has under this name.
+
+        That of the target release where there is one, else that of any release; None: unknown.
+        """
+        known = [f"{one}.{name}" for one in self.line(owner) if f"{one}.{name}" in self.surface]
+        return next((one for one in known if self.there(one)), known[0] if known else None)
+
+    def lost(self, symbol: str) -> bool:
+        """Return whether a known symbol is not in the target release, though its owner is."""
+        owner = symbol.rpartition(".")[0]
+        if self.there(symbol):
+            return False
+        return not owner or self.there(owner)
+
+    def breaks_at(self, symbol: str) -> str:
+        """Return the first release after the old one without the symbol; "" where it never was."""
+        if self.surface.row(symbol, self.before) is None:
+            return ""
+        return self.surface.lost_after(symbol, self.before) or ""
+
+    def text(self, symbol: str) -> tuple[str, str]:
+        """Return kind and text in the target release, or in the last that has it."""
+        row = self.surface.row(symbol, self.after) or self.surface.latest(symbol)
+        return row or ("", "")
+
+    def type_of(self, symbol: str) -> tuple[str, bool]:
+        """Return the class that a call returns, or a property has, and whether it is in a list."""
+        kind, text = self.text(symbol)
+        if kind in ("method", "function", "static"):
+            texts = {line.rpartition("->")[2].strip() for line in text.splitlines() if "->" in line}
+            found = {self._class(one) for one in texts}
+            return found.pop() if len(found) == 1 else ("", False)
+        if kind in ("property", "value"):
+            return self._class(text.removesuffix(" ="))
+        return "", False
+
+    def _class(self, text: str) -> tuple[str, bool]:
+        text = text.removeprefix("Optional[").removesuffix(" | None").strip()
+        inside = text.startswith(tuple(f"{one}[" for one in _CONTAINERS))
+        for name in _NAME.findall(text):
+            if (self.surface.latest(name) or ("",))[0] in ("class", "enum"):
+                return name, inside
+        return "", False
+
+    def enum_value(self, symbol: str, version: str) -> int | None:
+        """Return the integer of an enum member in a release."""
+        row = self.surface.row(symbol, version)
+        return int(row[1]) if row and row[0] == "member" else None
+
+    def enum_name(self, enum: str, value: int, version: str) -> str | None:
+        """Return the member of an enum with this integer in a release."""
+        for symbol in self.surface:
+            if symbol.startswith(enum + ".") and self.enum_value(symbol, version) == value:
+                return symbol.rpartition(".")[2]
+        return None
