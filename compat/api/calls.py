@@ -9,7 +9,7 @@ from compat.api import constants
 from compat.api.expressions import Expressions
 from compat.api.frames import Frame
 from compat.api.signatures import fits
-from compat.api.values import NOTHING, OTHER, UNKNOWN, Atom, Value, constant, join, of
+from compat.api.values import OTHER, UNKNOWN, Atom, Value, constant, join, of
 
 # Import name -> flavour.
 MODULES = {
@@ -23,18 +23,25 @@ _FLAGS = {
     "IBuilderConfig.set_tactic_sources": ("tactic_sources", "TacticSource"),
 }
 _IMPORTERS = frozenset({"import_module", "__import__", "importorskip", "try_import"})
+_CASTS = frozenset({"astype", "to", "type", "array", "asarray", "ascontiguousarray", "tensor"})
 # Names of inputs that ONNX models declare as INT64.
-_INT64 = re.compile(r"input_ids|token_ids|attention_mask|token_type|position_ids|input_mask|segment")
+_INT64 = re.compile(
+    r"input_ids|token_ids|attention_mask|token_type|position_ids|input_mask|segment"
+)
 
 
 class Calls(Expressions):
     """Evaluates calls."""
 
     def _call(self, node: ast.Call, frame: Frame) -> Value:
-        name = getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+        name = str(getattr(node.func, "attr", "") or getattr(node.func, "id", ""))
         builtin = isinstance(node.func, ast.Name) and frame.find(name) is None
         if builtin and name in ("hasattr", "getattr") and len(node.args) >= 2:
             return self._dynamic(name, node, frame)
+        if name in ("has", "_has", "has_attr") and len(node.args) == 2:
+            there = self._has_path(node, frame)
+            if there is not None:
+                return there
         owner = None
         if isinstance(node.func, ast.Attribute):
             base = self.value(node.func.value, frame)
@@ -64,43 +71,57 @@ class Calls(Expressions):
     ) -> Value | None:
         """Return what calling one thing gives; None where nothing is known of it."""
         if atom.kind == "callable":
-            self._fits(atom, atom.name, node, frame)
-            self._flags(atom, node, arguments, named)
-            result, inside = self.report.upgrades[atom.flavour].type_of(atom.name)
-            if not result:
-                return UNKNOWN if "->" not in self._text(atom) else OTHER
-            made = of("object", result, atom.flavour)
-            return Value(OTHER.atoms, each=made) if inside else made
+            return self._call_theirs(atom, node, arguments, named, frame)
         if atom.kind == "class":
-            upgrade = self.report.upgrades[atom.flavour]
-            if upgrade.text(atom.name)[0] == "enum":
-                if arguments and type(arguments[0].const) is int:
-                    self.report.changed_member(atom.flavour, atom.name, arguments[0].const, node)
-                return of("object", atom.name, atom.flavour)
-            symbol = upgrade.member(atom.name, "__init__")
-            if symbol is not None:
-                self._fits(atom, symbol, node, frame)
-            return of("object", atom.name, atom.flavour)
-        if atom.kind == "function":
-            self._learn(atom.name, node, arguments, named)
-            return self.tables.returns.get(atom.name, UNKNOWN)
+            return self._make_theirs(atom, node, arguments, frame)
+        own = {
+            "function": atom.name,
+            "type": self._method(atom.name, "__init__"),
+            "instance": self._method(atom.name, "__call__"),
+        }.get(atom.kind)
+        if own is not None:
+            self._learn(own, node, arguments, named)
         if atom.kind == "type":
-            init = self._method(atom.name, "__init__")
-            if init:
-                self._learn(init, node, arguments, named)
             return of("instance", atom.name)
-        if atom.kind == "instance":
-            call = self._method(atom.name, "__call__")
-            if call:
-                self._learn(call, node, arguments, named)
-                return self.tables.returns.get(call, UNKNOWN)
-        return None
+        return self.tables.returns.get(own, UNKNOWN) if own is not None else None
+
+    def _call_theirs(
+        self,
+        atom: Atom,
+        node: ast.Call,
+        arguments: list[Value],
+        named: dict[str | None, Value],
+        frame: Frame,
+    ) -> Value:
+        self._fits(atom, atom.name, node, frame)
+        self._flags(atom, node, arguments, named)
+        result, inside = self.report.upgrades[atom.flavour].type_of(atom.name)
+        if not result:
+            return UNKNOWN if "->" not in self._text(atom) else OTHER
+        made = of("object", result, atom.flavour)
+        return Value(OTHER.atoms, each=made) if inside else made
+
+    def _make_theirs(
+        self, atom: Atom, node: ast.Call, arguments: list[Value], frame: Frame
+    ) -> Value:
+        upgrade = self.report.upgrades[atom.flavour]
+        symbol = upgrade.member(atom.name, "__init__")
+        if upgrade.text(atom.name)[0] == "enum":
+            given = arguments[0].const if arguments else None
+            if type(given) is int:
+                self.report.changed_member(atom.flavour, atom.name, given, node)
+        elif symbol is not None:
+            self._fits(atom, symbol, node, frame)
+        return of("object", atom.name, atom.flavour)
 
     def _text(self, atom: Atom) -> str:
         return self.report.upgrades[atom.flavour].text(atom.name)[1]
 
     def _method(self, owner: str, name: str) -> str | None:
-        for one in (owner, *(a.name for base in self.tables.bases.get(owner, ()) for a in base.atoms)):
+        for one in (
+            owner,
+            *(a.name for base in self.tables.bases.get(owner, ()) for a in base.atoms),
+        ):
             if f"{one}.{name}" in self.tables.functions:
                 return f"{one}.{name}"
         return None
@@ -166,7 +187,9 @@ class Calls(Expressions):
             return self.has(base, asked.const)
         there = self.has(base, asked.const)
         if default and there.const is False:
-            return Value(default[0].atoms, default[0].const, True) if default[0].known else default[0]
+            return (
+                Value(default[0].atoms, default[0].const, True) if default[0].known else default[0]
+            )
         if not default and base.atoms:
             spelt = ast.Attribute(node.args[0], asked.const, ast.Load())
             return self.attribute(base, ast.copy_location(spelt, node), frame)
@@ -177,6 +200,21 @@ class Calls(Expressions):
             if not symbol and atom.kind in ("instance", "module"):
                 got.append(self._own(atom, asked.const))
         return join((*got, *default)) if got else UNKNOWN
+
+    def _has_path(self, node: ast.Call, frame: Frame) -> Value | None:
+        """Return what a helper like ``has(trt, "BuilderFlag.FP16")`` says; None: no such helper."""
+        base, asked = self.value(node.args[0], frame), self.value(node.args[1], frame)
+        ours = any(atom.kind in ("module", "class", "object") for atom in base.atoms)
+        if not ours or not isinstance(asked.const, str):
+            return None
+        there = UNKNOWN
+        for name in asked.const.split("."):
+            there = self.has(base, name)
+            symbols = [(atom.flavour, self.symbol(atom, name)) for atom in base.atoms]
+            if there.const is not True or not all(symbol for _, symbol in symbols):
+                break
+            base = join(self.typed(flavour, symbol) for flavour, symbol in symbols if symbol)
+        return there
 
     def _python(
         self,
@@ -189,41 +227,50 @@ class Calls(Expressions):
     ) -> Value:
         """Return what Python's own functions give."""
         first = arguments[0] if arguments else UNKNOWN
-        if name in _IMPORTERS and isinstance(first.const, str):
-            return self.module(first.const)
-        if name == "version" and isinstance(first.const, str):
-            flavour = MODULES.get(first.const.replace("-", "_").replace("_cu12", "").replace("_cu13", ""))
-            if flavour in self.report.upgrades:
-                return constant(self.report.upgrades[str(flavour)].after.split(".post")[0], True)
-        if builtin and name == "map" and len(node.args) == 2 and isinstance(node.args[0], ast.Name):
+        if isinstance(first.const, str) and name in (*_IMPORTERS, "version"):
+            return self._by_name_of(name, first.const)
+        if not builtin:
+            return constants.called(name, owner, arguments)
+        if name in (
+            "enumerate",
+            "zip",
+            "list",
+            "tuple",
+            "sorted",
+            "reversed",
+            "iter",
+            "set",
+            "next",
+        ):
+            return self._looped(name, first, node, arguments, frame)
+        if name == "map" and len(node.args) == 2 and isinstance(node.args[0], ast.Name):
             return constants.mapped(node.args[0].id, arguments[1])
-        if builtin and name == "dir":
-            listing = frozenset(
-                Atom("listing", atom.name, atom.flavour)
-                for atom in first.atoms
-                if atom.kind in ("module", "class", "object")
-            )
-            return Value(listing)
-        if builtin and name == "int":
-            for atom in first.atoms:
-                if atom.kind == "member":
-                    return of("integer", atom.name, atom.flavour)
-        if builtin and name == "len" and not first.known:
+        if name == "len" and not first.known:
             self.dunder(first, "__len__", node, frame)
-            return OTHER
-        if builtin and name in ("list", "tuple", "sorted", "reversed", "iter", "set", "next"):
-            if first.known:
-                return constants.called(name, None, arguments)
-            if node.args and name != "next":
-                return Value(OTHER.atoms, each=self.iterated(node.args[0], frame))
-            return first.element()
-        if builtin and name == "enumerate" and node.args:
-            pair = Value(OTHER.atoms, items=(OTHER, self.iterated(node.args[0], frame)))
-            return Value(OTHER.atoms, each=pair)
-        if builtin and name == "zip":
+        return _converted(name, first) or constants.called(name, owner, arguments)
+
+    def _by_name_of(self, call: str, name: str) -> Value:
+        """Return the module, or the version, of a package that is given by its name."""
+        if call in _IMPORTERS:
+            return self.module(name)
+        package = name.replace("-", "_").removesuffix("_cu12").removesuffix("_cu13")
+        upgrade = self.report.upgrades.get(MODULES.get(package, ""))
+        return constant(upgrade.after.split(".post")[0], True) if upgrade else UNKNOWN
+
+    def _looped(
+        self, name: str, first: Value, node: ast.Call, arguments: list[Value], frame: Frame
+    ) -> Value:
+        if name == "zip":
             items = tuple(self.iterated(one, frame) for one in node.args)
             return Value(OTHER.atoms, each=Value(OTHER.atoms, items=items))
-        return constants.called(name, owner, arguments)
+        if first.known and name != "enumerate":
+            return constants.called(name, None, arguments)
+        if name == "next" or not node.args:
+            return first.element()
+        each = self.iterated(node.args[0], frame)
+        if name == "enumerate":
+            each = Value(OTHER.atoms, items=(OTHER, each))
+        return Value(OTHER.atoms, each=each)
 
     def module(self, path: str) -> Value:
         """Return what importing a module gives."""
@@ -234,6 +281,12 @@ class Calls(Expressions):
         if flavour not in self.report.upgrades:
             return OTHER
         return of("module", "" if rest == flavour else rest, flavour)
+
+    def handed_in(self) -> Value:
+        """Return what a parameter named ``trt`` is in a file that does not import the library."""
+        if self.report.imports_tensorrt:
+            return UNKNOWN
+        return of("module", "", next(iter(self.report.upgrades)))
 
     def _appended(self, node: ast.Call, name: str, frame: Frame) -> None:
         """Note what goes into a list."""
@@ -248,6 +301,8 @@ class Calls(Expressions):
 
     def _int64(self, node: ast.Call, name: str, arguments: list[Value], frame: Frame) -> None:
         """Warn of INT64 inputs that are fed as INT32, in an upgrade that crosses 9.0."""
+        if name not in _CASTS:
+            return
         crossing = next(
             (f for f, up in self.report.upgrades.items()
              if f != "tensorrt_rtx" and _major(up.before) < 9 <= _major(up.after)), None
@@ -261,18 +316,55 @@ class Calls(Expressions):
         cast = name in ("astype", "to", "type")
         source = ast.unparse(made if cast else node.args[0] if node.args else made)
         found = _INT64.search(source)
-        if found and name in ("astype", "to", "type", "array", "asarray", "ascontiguousarray", "tensor"):
+        if found:
             self.report.int64(crossing, found[0], node)
 
 
+def _converted(name: str, first: Value) -> Value | None:
+    """Return ``int`` of an enum member, or ``dir`` of what is TensorRT's."""
+    kinds = {"int": ("member",), "dir": ("module", "class", "object")}.get(name, ())
+    kind = "integer" if name == "int" else "listing"
+    made = frozenset(Atom(kind, one.name, one.flavour) for one in first.atoms if one.kind in kinds)
+    return Value(made) if made else None
+
+
 def _major(version: str) -> int:
-    return int(version.split(".")[0])
+    return int(version.partition(".")[0])
 
 
 OTHER_LIBRARY = of("other", "library")
 _KNOWN = frozenset(
-    "numpy torch os sys json time re math cv2 pathlib logging argparse subprocess shutil typing "
-    "collections onnx onnxruntime tensorflow pycuda PIL tqdm random struct ctypes itertools functools "
-    "cuda pandas yaml threading".split()
+    {
+        "numpy",
+        "torch",
+        "os",
+        "sys",
+        "json",
+        "time",
+        "re",
+        "math",
+        "cv2",
+        "pathlib",
+        "logging",
+        "argparse",
+        "subprocess",
+        "shutil",
+        "typing",
+        "collections",
+        "onnx",
+        "onnxruntime",
+        "tensorflow",
+        "pycuda",
+        "PIL",
+        "tqdm",
+        "random",
+        "struct",
+        "ctypes",
+        "itertools",
+        "functools",
+        "cuda",
+        "pandas",
+        "yaml",
+        "threading",
+    }
 )
-__all__ = ["MODULES", "NOTHING", "Calls"]

@@ -29,7 +29,12 @@ from compat.api.surface import DATA, fold, version_key, write
 _INDEX = "https://pypi.org/pypi/{}/json"
 # Of a flavour: the projects whose wheels hold its bindings, in order of preference.
 _PROJECTS = {
-    "tensorrt": ("tensorrt-cu12-bindings", "tensorrt-cu13-bindings", "tensorrt-bindings", "tensorrt"),
+    "tensorrt": (
+        "tensorrt-cu12-bindings",
+        "tensorrt-cu13-bindings",
+        "tensorrt-bindings",
+        "tensorrt",
+    ),
     "tensorrt_lean": (
         "tensorrt-lean-cu12-bindings",
         "tensorrt-lean-cu13-bindings",
@@ -46,7 +51,9 @@ _PROJECTS = {
 }
 _PYTHONS = ("cp311", "cp310")
 # What the loader finds in the C library and its kin carries a version; these do not.
-_SYSTEM = re.compile(r"_?Py|_ITM|__gmon|__cxa|pthread|__pthread|_Unwind|GOMP|dl(open|sym|close|error)$")
+_SYSTEM = re.compile(
+    r"_?Py|_ITM|__gmon|__cxa|pthread|__pthread|_Unwind|GOMP|dl(open|sym|close|error)$"
+)
 _KEEP = re.compile(r"^tensorrt[a-z_]*/(?!.*(libnv|nvinfer)).*\.(py|so|so\.\d+)$")
 
 
@@ -58,6 +65,14 @@ class Wheel:
     version: str
     url: str
     python: str
+
+
+def _opened(url: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Any:
+    """Open an address of the index; files of this machine are none."""
+    if not url.startswith("https://"):
+        raise ValueError(f"not an address of an index: {url}")
+    asked = urllib.request.Request(url, headers=dict(headers or {}), method=method)  # noqa: S310
+    return urllib.request.urlopen(asked, timeout=180)  # noqa: S310
 
 
 class _Ranged(io.RawIOBase):
@@ -83,8 +98,7 @@ class _Ranged(io.RawIOBase):
         if self._at >= self._size:
             return 0
         end = min(self._at + len(buffer), self._size) - 1
-        asked = urllib.request.Request(self._url, headers={"Range": f"bytes={self._at}-{end}"})
-        with urllib.request.urlopen(asked, timeout=180) as answer:
+        with _opened(self._url, {"Range": f"bytes={self._at}-{end}"}) as answer:
             got = answer.read(len(buffer))
         buffer[: len(got)] = got
         self._at += len(got)
@@ -97,7 +111,7 @@ def listed(flavour: str) -> tuple[list[Wheel], dict[str, str]]:
     without: dict[str, str] = {}
     for project in _PROJECTS[flavour]:
         page = _INDEX.format(project)
-        with urllib.request.urlopen(page, timeout=60) as answer:
+        with _opened(page) as answer:
             releases: dict[str, list[dict[str, Any]]] = json.load(answer)["releases"]
         for version, files in releases.items():
             if version in wheels or version_key(version) < version_key("1.0"):
@@ -132,8 +146,7 @@ def fetch(wheel: Wheel, folder: Path) -> None:
     """Lay the bindings of a wheel down, without the native libraries it may hold."""
     if (folder / "done").exists():
         return
-    asked = urllib.request.Request(wheel.url, method="HEAD")
-    with urllib.request.urlopen(asked, timeout=60) as answer:
+    with _opened(wheel.url, method="HEAD") as answer:
         size = int(answer.headers["Content-Length"])
     with zipfile.ZipFile(io.BufferedReader(_Ranged(wheel.url, size), 1 << 18)) as archive:
         for name in archive.namelist():
@@ -157,8 +170,8 @@ def stand_ins(folder: Path) -> None:
             # The symbols are looked up over all libraries, so one of them is enough to hold them.
             text = code if library == needed[0] else ""
             subprocess.run(
-                ["gcc", "-shared", "-w", "-fPIC", f"-Wl,-soname,{library}", "-x", "c", "-"]
-                + ["-o", str(made)],
+                ["gcc", "-shared", "-w", "-fPIC", f"-Wl,-soname,{library}", "-x", "c", "-",
+                 "-o", str(made)],
                 input=text, text=True, check=True,
             )  # fmt: skip
 
@@ -186,7 +199,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, required=True, help="a folder to work in")
     parser.add_argument("--file", type=Path, default=DATA, help="file to write")
     parser.add_argument(
-        "--python", action="append", default=[], metavar="3.10=PATH", help="an interpreter with numpy"
+        "--python",
+        action="append",
+        default=[],
+        metavar="3.10=PATH",
+        help="an interpreter with numpy",
     )
     options = parser.parse_args(arguments)
     pythons = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}

@@ -1,4 +1,4 @@
-"""What Python computes from TensorRT's version, computed: ``int(v.split(".")[0]) >= 10`` and its kin."""
+"""What Python computes from TensorRT's version: ``int(v.split(".")[0]) >= 10`` and its kin."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ def called(name: str, owner: Value | None, arguments: Sequence[Value]) -> Value:
         if len(given) == 1 and name in _PARSERS and isinstance(given[0], str):
             return constant(Release.of(given[0]), derived)
         if len(given) == 1 and name in ("int", "float", "str", "bool", "len"):
-            function: Callable[[Any], Any] = {
+            functions: dict[str, Callable[[Any], Any]] = {
                 "int": int, "float": float, "str": str, "bool": bool, "len": len,
-            }[name]  # fmt: skip
-            return constant(function(given[0]), derived)
+            }  # fmt: skip
+            return constant(functions[name](given[0]), derived)
         if len(given) == 1 and name in ("tuple", "list") and isinstance(given[0], (tuple, str)):
             return constant(tuple(given[0]), derived)
     except (TypeError, ValueError, AttributeError, OverflowError):

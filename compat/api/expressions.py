@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from compat.api import constants
 from compat.api.frames import Frame, facts
 from compat.api.members import Members
+from compat.api.reporter import Reporter
 from compat.api.values import NOTHING, OTHER, UNKNOWN, Tables, Value, constant, join, of
-
-from compat.api.reporter import Reporter  # isort: skip
 
 
 class Expressions(Members):
@@ -120,7 +119,11 @@ class Expressions(Members):
         if symbol is None:
             return
         before = upgrade.surface.row(symbol, upgrade.before) or ("", "")
-        if ": str" in before[1] and upgrade.there(symbol) and ": str" not in upgrade.text(symbol)[1]:
+        if (
+            ": str" in before[1]
+            and upgrade.there(symbol)
+            and ": str" not in upgrade.text(symbol)[1]
+        ):
             self.report.misfit(flavour, symbol, node, frame.caught)
 
     def _index(self, node: ast.expr, frame: Frame) -> Value:
@@ -202,9 +205,7 @@ class Expressions(Members):
         self.value(node.body, inner)
         return UNKNOWN
 
-    def _listcomp(
-        self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame
-    ) -> Value:
+    def _listcomp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp, frame: Frame) -> Value:
         inner = self._generators(node.generators, frame)
         if inner is None:
             return Value(OTHER.atoms, items=())
@@ -276,11 +277,13 @@ class Expressions(Members):
         own = [atom for atom in base.atoms if atom.kind in ("instance", "type")]
         for atom in own:
             self.tables.learn(self.tables.attributes, (atom.name, target.attr), value)
-        if own or value.const is NOTHING and base.known:
+        if own or (value.const is NOTHING and base.known):
             return
         self.attribute(base, target, frame)
         for atom in base.atoms:
-            enum = {"flags": "BuilderFlag", "quantization_flags": "QuantizationFlag"}.get(target.attr)
+            enum = {"flags": "BuilderFlag", "quantization_flags": "QuantizationFlag"}.get(
+                target.attr
+            )
             given = value.const
             if atom == ("object", "IBuilderConfig", atom.flavour) and enum and type(given) is int:
                 self.report.changed(atom.flavour, enum, given, target)

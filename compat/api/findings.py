@@ -22,7 +22,7 @@ RULES: dict[str, tuple[Level, str]] = {
     "ignore": ("warning", "an ignore comment without a reason, which is not obeyed"),
     "unread": ("warning", "a file that could not be read"),
 }
-_IGNORE = re.compile(r"#\s*trt-compat:\s*ignore(?:\[([\w\-, ]*)\])?[ \t:]*(.*)")
+_IGNORE = re.compile(r"#\s*trt-compat:\s*ignore(-file)?(?:\[([\w\-, ]*)\])?[ \t:]*(.*)")
 
 
 @dataclass(frozen=True)
@@ -49,23 +49,27 @@ class Finding:
 def without_ignored(findings: Iterable[Finding], text: str, file: str) -> Iterator[Finding]:
     """Yield what no ``# trt-compat: ignore[rule] reason`` covers, and ignores without a reason.
 
-    The comment stands on the line itself, or alone on the line above.
+    The comment stands on the line itself, or alone on the line above; ``ignore-file`` anywhere.
     """
     covered: dict[int, frozenset[str]] = {}
+    everywhere: frozenset[str] | None = None
     if "trt-compat:" in text:
         for number, line in enumerate(text.splitlines(), 1):
             found = _IGNORE.search(line)
             if not found:
                 continue
-            if not found[2].strip():
+            if not found[3].strip():
                 told = "an ignore needs a reason behind it: # trt-compat: ignore[rule] reason"
                 yield Finding("ignore", file, number, found.start() + 1, "", told)
                 continue
-            rules = frozenset(re.split(r"[,\s]+", (found[1] or "").strip())) - {""}
+            rules = frozenset(re.split(r"[,\s]+", (found[2] or "").strip())) - {""}
+            if found[1]:
+                everywhere = rules
+                continue
             covered[number] = rules
             if not line[: found.start()].strip():
                 covered[number + 1] = rules
     for one in findings:
-        rules_here = covered.get(one.line)
+        rules_here = covered.get(one.line, everywhere)
         if rules_here is None or (rules_here and one.rule not in rules_here):
             yield replace(one, file=file)

@@ -9,18 +9,21 @@ from collections.abc import Iterable, Sequence
 from compat.api.calls import Calls
 from compat.api.frames import Frame, facts
 from compat.api.reporter import Caught
-from compat.api.values import OTHER, UNKNOWN, Atom, Value, constant, join, of
+from compat.api.values import OTHER, UNKNOWN, Atom, Value, join, of
 
 _ENDS = frozenset({"exit", "_exit", "abort", "skip", "fail"})
 _BROAD = frozenset({"Exception", "BaseException", ""})
 # A flag from elsewhere whose name says for which major version it stands: IS_TRT10, trt_ge_10.
-_NAMED = re.compile(r"_?(?:is|has|use)?_?(?:trt|tensorrt)_?(?:ge|gte|v)?_?(8|9|10|11)(?:_?plus)?$", re.I)
+_NAMED = re.compile(
+    r"_?(?:is|has|use)?_?(?:trt|tensorrt)_?(?:ge|gte|v)?_?(8|9|10|11)(?:_?plus)?$", re.I
+)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Flow(Calls):
     """Runs a file's statements for a target release, without running anything."""
 
+    depth = 0
     pending: list[tuple[_Function, Frame]]
 
     def module_body(self, tree: ast.Module) -> None:
@@ -61,7 +64,9 @@ class Flow(Calls):
     def _return(self, node: ast.Return, frame: Frame) -> bool:
         value = self.value(node.value, frame)
         if node.value is not None and not (value.known and value.const is None):
-            kept = value if value.derived or not value.known else Value(value.atoms, items=value.items)
+            kept = (
+                value if value.derived or not value.known else Value(value.atoms, items=value.items)
+            )
             self.tables.returned(frame.function, kept)
         return True
 
@@ -93,10 +98,11 @@ class Flow(Calls):
 
     def _missing_module(self, value: Value, node: ast.stmt, frame: Frame) -> None:
         for atom in value.atoms:
-            if atom.kind == "module" and atom.name in self.report.upgrades[atom.flavour].surface:
-                if not self.report.upgrades[atom.flavour].there(atom.name):
-                    flavour, name = atom.flavour, atom.name
-                    self.report.absent(flavour, name, node, frame.caught, kind="ImportError")
+            upgrade = self.report.upgrades.get(atom.flavour)
+            known = upgrade is not None and atom.name in upgrade.surface
+            if atom.kind == "module" and upgrade and known and not upgrade.there(atom.name):
+                kind = "ImportError"
+                self.report.absent(atom.flavour, atom.name, node, frame.caught, kind=kind)
 
     def _importfrom(self, node: ast.ImportFrom, frame: Frame) -> None:
         source = self.module(node.module or "") if node.level == 0 else UNKNOWN
@@ -124,7 +130,8 @@ class Flow(Calls):
         if settled is None and isinstance(node.test, (ast.Name, ast.Attribute)):
             settled = self._by_flag_name(node.test, test)
         holds, fails = facts(node.test)
-        ways, ended = [], []
+        ways: list[Frame] = []
+        ended: list[Frame] = []
         for body, known, present in ((node.body, True, holds), (node.orelse, False, fails)):
             if settled is not None and settled is not known:
                 continue
@@ -148,18 +155,25 @@ class Flow(Calls):
             return self.block(node.orelse, frame)
         way = frame.branch()
         way.present |= facts(node.test)[0]
-        self.block(node.body, way)
-        self.value(node.test, way)
-        self.block(node.body, way)
+        for _ in range(self._turns()):
+            self.block(node.body, way)
+            self.value(node.test, way)
+        self.depth -= 1
         frame.merge(frame.branch(), way)
         return self.block(node.orelse, frame)
+
+    def _turns(self) -> int:
+        """Enter a loop: twice round, for what its end leaves to its begin; deep ones once."""
+        self.depth += 1
+        return 2 if self.depth < 3 else 1
 
     def _for(self, node: ast.For | ast.AsyncFor, frame: Frame) -> bool:
         way = frame.branch()
         element = self.iterated(node.iter, frame)
-        for _ in range(2):
+        for _ in range(self._turns()):
             self.bind(node.target, element, way)
             self.block(node.body, way)
+        self.depth -= 1
         frame.merge(frame.branch(), way)
         return self.block(node.orelse, frame)
 
@@ -173,10 +187,8 @@ class Flow(Calls):
             if item.optional_vars is not None:
                 self.bind(item.optional_vars, value, frame)
             called = item.context_expr
-            if isinstance(called, ast.Call) and ast.unparse(called.func).endswith("suppress"):
-                kinds = frozenset(ast.unparse(one).rpartition(".")[2] for one in called.args)
-                frame.caught = Caught(_wider(kinds), frame.caught)
-            elif isinstance(called, ast.Call) and ast.unparse(called.func) == "pytest.raises":
+            name = ast.unparse(called.func) if isinstance(called, ast.Call) else ""
+            if isinstance(called, ast.Call) and name.endswith(("suppress", "pytest.raises")):
                 kinds = frozenset(ast.unparse(one).rpartition(".")[2] for one in called.args)
                 frame.caught = Caught(_wider(kinds), frame.caught)
         over = self.block(node.body, frame)
@@ -280,6 +292,8 @@ class Flow(Calls):
             declared = self.annotated(one.annotation, frame) if one.annotation else UNKNOWN
             passed = self.tables.parameters.get((path, one.arg), UNKNOWN)
             inner.names[one.arg] = declared if declared.atoms else passed
+            if one.arg in ("trt", "tensorrt") and not inner.names[one.arg].atoms:
+                inner.names[one.arg] = self.handed_in()
             if at == 0 and frame.owner and not frame.function and "staticmethod" not in decorators:
                 kind = "type" if "classmethod" in decorators else "instance"
                 inner.names[one.arg] = of(kind, frame.owner)
@@ -354,6 +368,3 @@ def _wider(kinds: frozenset[str]) -> frozenset[str]:
     if "ModuleNotFoundError" in kinds:
         return kinds | {"ImportError"}
     return kinds | {"KeyError"} if "LookupError" in kinds else kinds
-
-
-__all__ = ["Flow", "constant"]

@@ -61,7 +61,11 @@ def facts(test: ast.expr) -> tuple[set[str], set[str]]:
     """Return the attributes that are there if a condition holds, and if it does not."""
     if isinstance(test, ast.Call) and isinstance(test.func, ast.Name) and len(test.args) >= 2:
         named = test.args[1]
-        if test.func.id == "hasattr" and isinstance(named, ast.Constant):
+        if (
+            test.func.id == "hasattr"
+            and isinstance(named, ast.Constant)
+            and isinstance(named.value, str)
+        ):
             return {f"{ast.unparse(test.args[0])}.{named.value}"}, set()
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         holds, fails = facts(test.operand)

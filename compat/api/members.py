@@ -9,6 +9,17 @@ from compat.api.frames import Frame
 from compat.api.reporter import Reporter
 from compat.api.values import OTHER, UNKNOWN, Atom, Tables, Value, constant, join, of
 
+# Kind of a symbol -> kind of the value it stands for.
+_KINDS = {
+    "class": "class",
+    "enum": "class",
+    "alias": "class",
+    "member": "member",
+    "method": "callable",
+    "function": "callable",
+    "static": "callable",
+    "module": "module",
+}
 _OURS = ("module", "class", "object", "member")
 
 
@@ -23,12 +34,13 @@ class Members:
         """Return the value of an attribute; report it where the target release lacks it."""
         if base.known:
             return constants.part(base, node.attr)
-        guarded = f"{ast.unparse(node.value)}.{node.attr}" in frame.present
+        guarded = bool(frame.present) and f"{ast.unparse(node.value)}.{node.attr}" in frame.present
         if not base.atoms:
             if not guarded:
                 self.report.guess(node.attr, node, frame.caught)
             return UNKNOWN
-        got, missing = [], []
+        got: list[Value] = []
+        missing: list[tuple[str, str]] = []
         for atom in base.atoms:
             symbol = self.symbol(atom, node.attr)
             if symbol is not None:
@@ -57,16 +69,8 @@ class Members:
         """Return the value that a symbol of TensorRT stands for."""
         upgrade = self.report.upgrades[flavour]
         kind, text = upgrade.text(symbol)
-        if kind in ("class", "enum"):
-            return of("class", symbol, flavour)
-        if kind == "alias":
-            return of("class", text, flavour)
-        if kind == "member":
-            return of("member", symbol, flavour)
-        if kind in ("method", "function", "static"):
-            return of("callable", symbol, flavour)
-        if kind == "module":
-            return of("module", symbol, flavour)
+        if kind in _KINDS:
+            return of(_KINDS[kind], text if kind == "alias" else symbol, flavour)
         name, inside = upgrade.type_of(symbol)
         if not name:
             return OTHER if text.strip(" =") else UNKNOWN
@@ -126,7 +130,7 @@ class Members:
         return UNKNOWN if answer is None else constant(answer, True)
 
     def dunder(self, base: Value, name: str, node: ast.AST, frame: Frame) -> Value:
-        """Return what a special method that Python calls itself gives (``len``, ``with``, ``[]``)."""
+        """Return what a special method gives that Python calls itself (``len``, ``[]``)."""
         got = []
         for atom in base.atoms:
             if atom.kind != "object" or atom.flavour not in self.report.upgrades:

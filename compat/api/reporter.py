@@ -12,9 +12,21 @@ from compat.api.upgrade import Upgrade, replacements
 
 # Names that other libraries' objects have, too: told only where the object's class is known.
 _COMMON = frozenset(
-    "kernel_size get_shape get_strides max_batch_size pre_padding post_padding window_size "
-    "get_location tensor_format notify_shape get_output_datatypes set_output_type "
-    "weight_streaming_budget".split()
+    {
+        "kernel_size",
+        "get_shape",
+        "get_strides",
+        "max_batch_size",
+        "pre_padding",
+        "post_padding",
+        "window_size",
+        "get_location",
+        "tensor_format",
+        "notify_shape",
+        "get_output_datatypes",
+        "set_output_type",
+        "weight_streaming_budget",
+    }
 )
 # What a variable is called -> what it most likely is.
 _HINTS = (
@@ -76,6 +88,8 @@ class Reporter:
         """Report a use of a symbol that the target release does not have."""
         if caught is not None and caught.takes(kind):
             return
+        if not self.imports_tensorrt and confidence == "high":
+            confidence = "medium"
         upgrade = self.upgrades[flavour]
         new = replacements().get(symbol)
         first, last = upgrade.surface.span(symbol)
@@ -150,7 +164,9 @@ class Reporter:
         symbol = upgrade.member(owner, attribute) if owner else None
         certain = symbol is not None
         if symbol is None:
-            symbol = next((one for one in upgrade.owners.get(attribute, ())), None)
+            classes = {owner for _, owner in _HINTS}
+            known = upgrade.owners.get(attribute, ())
+            symbol = next((one for one in known if one.rpartition(".")[0] in classes), None)
         if symbol is None or self.unknown_has(attribute) is not False:
             return
         if not (certain or self.imports_tensorrt):
@@ -173,8 +189,8 @@ class Reporter:
         """Return the class that a variable's name hints at."""
         while isinstance(node, (ast.Subscript, ast.Call)):
             node = node.value if isinstance(node, ast.Subscript) else node.func
-        name = getattr(node, "attr", None) or getattr(node, "id", "")
-        return next((owner for hint, owner in _HINTS if hint.search(name.lower())), None)
+        name = str(getattr(node, "attr", "") or getattr(node, "id", "")).lower()
+        return next((owner for hint, owner in _HINTS if hint.search(name)), None)
 
     def _at(
         self,
@@ -193,5 +209,7 @@ class Reporter:
             # The attribute itself, not the start of a chain that may be lines above.
             column = node.end_col_offset - len(node.attr) + 1
         self.add(
-            Finding(rule, self.file, line, column, symbol, message, breaks_at, use, source, confidence)
+            Finding(
+                rule, self.file, line, column, symbol, message, breaks_at, use, source, confidence
+            )
         )

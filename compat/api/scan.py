@@ -9,7 +9,7 @@ import ast
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from compat.api import trtexec
@@ -17,8 +17,8 @@ from compat.api.calls import MODULES
 from compat.api.findings import Finding, without_ignored
 from compat.api.flow import Flow
 from compat.api.reporter import Reporter
-from compat.api.surface import VersionError, surface, version_key
-from compat.api.upgrade import Upgrade, replacements
+from compat.api.surface import VersionError, surface
+from compat.api.upgrade import Upgrade
 from compat.api.values import Tables
 from compat.errors import UserError
 
@@ -50,18 +50,12 @@ def upgrades(before: str, after: str, flavour: str = "tensorrt") -> dict[str, Up
     for one in (flavour, *(other for other in wanted if other != flavour)):
         known = surface(one)
         try:
-            old = known.resolve(before, newest=not _bare(before))
-            found[one] = Upgrade(known, old, known.resolve(after))
+            found[one] = Upgrade(known, known.resolve(before), known.resolve(after))
         except VersionError:
             # The lean and dispatch runtimes begin at 8.6; TensorRT itself at 8.5.
             if one == flavour:
                 raise
     return found
-
-
-def _bare(version: str) -> bool:
-    """Return whether only a major version is given: code for "8" may run on the oldest 8."""
-    return False if "." in version else False
 
 
 def scan(paths: Iterable[Path], between: Mapping[str, Upgrade]) -> list[Finding]:
@@ -84,16 +78,18 @@ def files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
         elif path.is_dir():
             for folder, folders, names in os.walk(path):
-                folders[:] = sorted(
-                    one for one in folders
-                    if one not in _SKIPPED and (not one.startswith(".") or one in (".github", ".gitlab", ".circleci"))
-                    and not Path(folder, one, "pyvenv.cfg").exists()
-                )  # fmt: skip
+                folders[:] = sorted(one for one in folders if _wanted(Path(folder, one)))
                 for name in sorted(names):
                     if name.endswith((".py", ".pyi", ".ipynb")) or _TEXT_NAMES.match(name):
                         yield Path(folder, name)
         else:
             raise PathError(f"{path}: no such file or folder to scan; name Python files or folders")
+
+
+def _wanted(folder: Path) -> bool:
+    """Return whether a folder holds the user's code: no cache, no environment, nothing hidden."""
+    hidden = folder.name.startswith(".") and folder.name not in (".github", ".gitlab", ".circleci")
+    return not hidden and folder.name not in _SKIPPED and not (folder / "pyvenv.cfg").exists()
 
 
 def scan_file(path: Path, between: Mapping[str, Upgrade]) -> list[Finding]:
@@ -132,7 +128,7 @@ def scan_text(
             tree = ast.parse(text)
         found = _python(tree, name, between)
         if options and "trtexec" in text.lower():
-            found += trtexec.in_python(tree, name, options)
+            found += trtexec.in_python(tree, text, name, options)
     except SyntaxError as error:
         return [_unread(name, f"no Python 3: {error.msg}", error.lineno or 1)]
     except (RecursionError, MemoryError):
@@ -205,6 +201,3 @@ def _worth_reading(between: Mapping[str, Upgrade]) -> re.Pattern[bytes]:
         words = [b"tensorrt", b"trtexec", b"TRTEXEC", *sorted(one.encode() for one in lost)]
         _patterns[key] = re.compile(b"|".join(re.escape(one) for one in words))
     return _patterns[key]
-
-
-__all__: Sequence[str] = ["files", "replacements", "scan", "scan_text", "upgrades", "version_key"]

@@ -36,41 +36,43 @@ def overloads(text: str) -> tuple[Signature, ...]:
     return tuple(_parse(line) for line in text.splitlines())
 
 
+_ANYTHING = Signature((), 0, any_positional=True, any_named=True)
+
+
 def _parse(line: str) -> Signature:
-    anything = Signature((), 0, any_positional=True, any_named=True)
-    start, depth, parts, begin = line.find("("), 0, [], 0
-    if start < 0:
-        return anything
-    for at in range(start, len(line)):
-        letter = line[at]
-        if letter in "([{<":
-            depth += 1
-            if depth == 1:
-                begin = at + 1
-        elif letter in ")]}" or (letter == ">" and line[at - 1] != "-"):
-            depth -= 1
-            if depth == 0:
-                parts.append(line[begin:at])
-                break
-        elif letter == "," and depth == 1:
-            parts.append(line[begin:at])
-            begin = at + 1
-    else:
-        return anything
+    parts = _parameters(line)
+    if parts is None:
+        return _ANYTHING
     names, required, positional, named = [], 0, False, False
-    for number, one in enumerate(part.strip() for part in parts if part.strip()):
+    for number, one in enumerate(parts):
         name = re.split(r"[:=\s]", one, maxsplit=1)[0]
         if one.startswith("**"):
             named = True
         elif one.startswith("*"):
             positional = positional or len(name) > 1
-        elif number == 0 and name in ("self", "this") or name == "/":
-            continue
-        else:
+        elif not (number == 0 and name in ("self", "this")) and name != "/":
             names.append(name)
             if not _DEFAULT.search(one):
                 required = len(names)
     return Signature(tuple(names), required, positional, named)
+
+
+def _parameters(line: str) -> list[str] | None:
+    """Return what stands between the commas of the parentheses; None without an end."""
+    depth, begin, parts = 0, 0, []
+    for at in range(max(line.find("("), 0), len(line)):
+        letter = line[at]
+        if letter in "([{<":
+            depth += 1
+            begin = at + 1 if depth == 1 else begin
+        elif letter in ")]}" or (letter == ">" and line[at - 1] != "-"):
+            depth -= 1
+        if depth == 0 or (letter == "," and depth == 1):
+            parts.append(line[begin:at].strip())
+            begin = at + 1
+        if depth == 0:
+            return [one for one in parts if one]
+    return None
 
 
 def fits(text: str, positional: int, named: Sequence[str]) -> bool:

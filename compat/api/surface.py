@@ -90,6 +90,11 @@ class Surface:
                 return kind, text
         return None
 
+    def rows(self, symbol: str) -> Iterator[tuple[str, str]]:
+        """Yield kind and text of a symbol in all releases, the newest first."""
+        for _, _, kind, text in reversed(self._rows.get(symbol, [])):
+            yield kind, text
+
     def latest(self, symbol: str) -> tuple[str, str] | None:
         """Return kind and text of a symbol in the last release that has it."""
         found = self._rows.get(symbol)

@@ -6,21 +6,23 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from compat.api.findings import Confidence, Finding
 from compat.api.surface import version_key
 
-_COMMAND = re.compile(r"(?<![\w.\-])(?:[\w./\\${}~\-]*/)?trtexec(?:\.exe)?(?![\w./\-])")
+_COMMAND = re.compile(r"(?<![\w.\-])(?:[\w./\\${}~\-]*/)?trtexec(?:\.exe)?(?![\w./\-,:])")
 # A variable that holds its path: $TRTEXEC, ${TRTEXEC_BIN}, $(TRTEXEC).
 _VARIABLE = re.compile(r"[$%][{(]?\w*TRTEXEC\w*[})%]?", re.I)
 _OPTION = re.compile(r"(?<![\w\-])--?([A-Za-z][A-Za-z0-9]*)(?=[=\s\"'\],;)\\:]|$)")
 _EXPANDED = re.compile(r"[$%][{(]?(\w+)")
-_ASSIGNED = re.compile(r"^\s*(?:-\s+)?(?:export |ENV |ARG |set |local |readonly )?\s*\"?(\w+)\"?(?:\[@\])?\s*(?:\+?=|:)")
+_ASSIGNED = re.compile(
+    r"^\s*(?:-\s+)?(?:export |ENV |ARG |set |local |readonly )?\s*\"?(\w+)\"?\s*(?:\+?=|:)"
+)
 # What ends a command in a shell line, outside quotes.
-_END = re.compile(r"\|\||&&|[;|]|(?<!\d)>|<|\)\s*$| #")
+_END = re.compile(r"\|\||&&|[;|]|(?<!\S)\d?[<>]|\)\s*$| #")
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,7 @@ def rules() -> Mapping[str, Rule]:
     """Return option -> rule."""
     rows: Sequence[Mapping[str, object]] = _data()["flag"]  # type: ignore[assignment]
     return {
-        name: Rule(
-            str(row["gone"]), str(row["use"]), bool(row.get("renamed")), str(row["source"])
-        )
+        name: Rule(str(row["gone"]), str(row["use"]), bool(row.get("renamed")), str(row["source"]))
         for row in rows
         for name in row["names"]  # type: ignore[attr-defined]
     }
@@ -132,10 +132,15 @@ def _plain(line: str) -> str:
 
 def _called(line: str) -> re.Match[str] | None:
     found = _COMMAND.search(line) or _VARIABLE.search(line)
-    if not found or re.match(r"\s*(?:RUN )?(?:which|command -v|find|ls|cp|chmod|ln|echo|test|mv|rm)\s", line):
+    if not found or re.match(
+        r"\s*(?:RUN )?(?:which|command -v|find|ls|cp|chmod|ln|echo|test|mv|rm)\s", line
+    ):
         return None
     # The path given to a variable, without options behind it, calls nothing.
-    if re.match(r"\s*(?:export |ENV |ARG )?\w*TRTEXEC\w*\s*[:?]?=", line, re.I) and "--" not in line:
+    if (
+        re.match(r"\s*(?:export |ENV |ARG )?\w*TRTEXEC\w*\s*[:?]?=", line, re.I)
+        and "--" not in line
+    ):
         return None
     return found
 
@@ -170,46 +175,67 @@ def _command(
                 for found in _OPTION.finditer(text):
                     names.append(found[1])
                     yield from options.refused(found[1], file, at, found.start() + 1, "medium")
-        if end and end[0] != "<":
+        if end:
             break
     yield from options.defaults(names, file, parts[0][0], begun.start() + 1)
 
 
-def in_python(tree: ast.Module, file: str, options: Options) -> Iterator[Finding]:
+def in_python(tree: ast.Module, text: str, file: str, options: Options) -> Iterator[Finding]:
     """Yield the findings of the trtexec calls that a Python file puts together.
 
     The options in one expression with the word are certain. A list that begins with the word is
     followed through ``+=``, ``append`` and ``extend`` in the same function.
     """
+    lines = text.splitlines()
+    for found in _in_python(tree, file, options):
+        name, line = found.symbol.rpartition(" ")[2], found.line
+        # Strings side by side are one to the parser, which knows only where the first begins.
+        while found.rule == "trtexec-flag" and line < len(lines) and name not in lines[line - 1]:
+            line += 1
+        at = lines[line - 1].find(name) if line <= len(lines) else -1
+        yield replace(found, line=line, column=at + 1) if at >= 0 else found
+
+
+def _in_python(tree: ast.Module, file: str, options: Options) -> Iterator[Finding]:
     for scope in _scopes(tree):
         texts = _docstrings(scope)
         holders: set[str] = set()
         for node in _inside(scope):
             if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-                named = node.targets if isinstance(node, ast.Assign) else [node.target]
                 words = _words(node.value)
                 if any(_is_command(word.value) for word in words) or _names_it(node.value, holders):
+                    named = node.targets if isinstance(node, ast.Assign) else [node.target]
                     holders |= {ast.unparse(one) for one in named}
                     yield from _python_command(words, node.value, file, options)
             elif isinstance(node, ast.AugAssign) and ast.unparse(node.target) in holders:
                 yield from _python_options(_words(node.value), file, options)
             elif isinstance(node, ast.Expr) and id(node) not in texts:
-                words = _words(node.value)
-                adds = (
-                    isinstance(node.value, ast.Call)
-                    and isinstance(node.value.func, ast.Attribute)
-                    and node.value.func.attr in ("append", "extend", "insert")
-                    and ast.unparse(node.value.func.value) in holders
-                )
-                if adds:
-                    yield from _python_options(words, file, options)
+                if _adds(node.value, holders):
+                    yield from _python_options(_words(node.value), file, options)
                 elif isinstance(node.value, (ast.Call, ast.Await)) and _runs(node.value, holders):
-                    yield from _python_command(words, node.value, file, options)
-            elif isinstance(node, (ast.Return, ast.With)):
-                value = node.value if isinstance(node, ast.Return) else node.items[0].context_expr
-                words = _words(value) if value is not None else []
-                if any(_is_command(word.value) for word in words) and value is not None:
-                    yield from _python_command(words, value, file, options)
+                    yield from _python_command(_words(node.value), node.value, file, options)
+            else:
+                yield from _result(node, file, options)
+
+
+def _result(node: ast.stmt, file: str, options: Options) -> Iterator[Finding]:
+    """Yield the findings of a command that is returned, or runs around a ``with``."""
+    value = node.value if isinstance(node, ast.Return) else None
+    if isinstance(node, ast.With):
+        value = node.items[0].context_expr
+    words = _words(value) if value is not None else []
+    if value is not None and any(_is_command(word.value) for word in words):
+        yield from _python_command(words, value, file, options)
+
+
+def _adds(node: ast.expr, holders: set[str]) -> bool:
+    """Return whether an expression puts more into a command's list."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("append", "extend", "insert")
+        and ast.unparse(node.func.value) in holders
+    )
 
 
 _PROSE = frozenset({"print", "info", "debug", "warning", "error", "add_argument", "log", "write"})
@@ -232,7 +258,9 @@ def _names_it(node: ast.expr, holders: set[str]) -> bool:
     """Return whether an expression contains a list that begins with the word, or a path of it."""
     return any(
         isinstance(one, (ast.Name, ast.Attribute))
-        and (ast.unparse(one) in holders or "trtexec" in ast.unparse(one).rpartition(".")[2].lower())
+        and (
+            ast.unparse(one) in holders or "trtexec" in ast.unparse(one).rpartition(".")[2].lower()
+        )
         for one in ast.walk(node)
         if not isinstance(one, ast.Call)
     )
@@ -241,7 +269,7 @@ def _names_it(node: ast.expr, holders: set[str]) -> bool:
 def _scopes(tree: ast.Module) -> Iterator[ast.AST]:
     yield tree
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node
 
 
@@ -250,7 +278,7 @@ def _inside(scope: ast.AST) -> Iterator[ast.stmt]:
     for child in ast.iter_child_nodes(scope):
         if isinstance(child, ast.stmt):
             yield child
-        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             continue
         if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case)):
             yield from _inside(child)
@@ -265,13 +293,19 @@ def _docstrings(scope: ast.AST) -> set[int]:
 
 
 def _words(node: ast.expr) -> list[ast.Constant]:
-    return [one for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return [
+        one
+        for one in ast.walk(node)
+        if isinstance(one, ast.Constant) and isinstance(one.value, str)
+    ]
+
+
+_BEGINS = re.compile(r"\s*(?:[^\s\"']*[/\\])?trtexec(?:\.exe)?(?:\s|$)")
+_HOLDS = re.compile(r"(?:^|[\s;&|])(?:[^\s]*/)?trtexec\s+--")
 
 
 def _is_command(word: object) -> bool:
-    return isinstance(word, str) and bool(re.match(r"\s*(?:[^\s\"']*[/\\])?trtexec(?:\.exe)?(?:\s|$)", word)) or (
-        isinstance(word, str) and bool(re.search(r"(?:^|[\s;&|])(?:[^\s]*/)?trtexec\s+--", word))
-    )
+    return isinstance(word, str) and bool(_BEGINS.match(word) or _HOLDS.search(word))
 
 
 def _python_options(
@@ -289,5 +323,7 @@ def _python_command(
     words: Sequence[ast.Constant], node: ast.expr, file: str, options: Options
 ) -> Iterator[Finding]:
     yield from _python_options(words, file, options)
-    names = [name for word in words for name in re.findall(r"--?([A-Za-z][A-Za-z0-9]*)", str(word.value))]
+    names = [
+        name for word in words for name in re.findall(r"--?([A-Za-z][A-Za-z0-9]*)", str(word.value))
+    ]
     yield from options.defaults(names, file, node.lineno, node.col_offset + 1)

@@ -45,6 +45,9 @@ class Upgrade:
         """Take two collected releases (``Surface.resolve`` finds them)."""
         self.surface, self.before, self.after = surface, before, after
         self._lines: dict[str, tuple[str, ...]] = {}
+        self._enums: dict[tuple[str, str], dict[int | None, str]] = {}
+        self._there: dict[str, bool] = {}
+        self._types: dict[str, tuple[str, bool]] = {}
         self.owners: dict[str, list[str]] = {}
         for symbol in surface:
             owner, dot, name = symbol.rpartition(".")
@@ -53,7 +56,9 @@ class Upgrade:
 
     def there(self, symbol: str) -> bool:
         """Return whether the target release has the symbol."""
-        return self.surface.row(symbol, self.after) is not None
+        if symbol not in self._there:
+            self._there[symbol] = self.surface.row(symbol, self.after) is not None
+        return self._there[symbol]
 
     def real(self, symbol: str) -> str:
         """Return the class behind an alias (``Logger.Severity``)."""
@@ -96,13 +101,21 @@ class Upgrade:
 
     def type_of(self, symbol: str) -> tuple[str, bool]:
         """Return the class that a call returns, or a property has, and whether it is in a list."""
-        kind, text = self.text(symbol)
-        if kind in ("method", "function", "static"):
-            texts = {line.rpartition("->")[2].strip() for line in text.splitlines() if "->" in line}
+        if symbol not in self._types:
+            self._types[symbol] = self._type_of(symbol)
+        return self._types[symbol]
+
+    def _type_of(self, symbol: str) -> tuple[str, bool]:
+        # Some releases document a return type that is none of Python's; another one names it.
+        for kind, text in (self.text(symbol), *self.surface.rows(symbol)):
+            texts = {text.removesuffix(" =")} if kind in ("property", "value") else set()
+            if kind in ("method", "function", "static"):
+                texts = {
+                    one.rpartition("->")[2].strip() for one in text.splitlines() if "->" in one
+                }
             found = {self._class(one) for one in texts}
-            return found.pop() if len(found) == 1 else ("", False)
-        if kind in ("property", "value"):
-            return self._class(text.removesuffix(" ="))
+            if len(found) == 1 and ("", False) not in found:
+                return found.pop()
         return "", False
 
     def _class(self, text: str) -> tuple[str, bool]:
@@ -120,7 +133,8 @@ class Upgrade:
 
     def enum_name(self, enum: str, value: int, version: str) -> str | None:
         """Return the member of an enum with this integer in a release."""
-        for symbol in self.surface:
-            if symbol.startswith(enum + ".") and self.enum_value(symbol, version) == value:
-                return symbol.rpartition(".")[2]
-        return None
+        if (enum, version) not in self._enums:
+            names = [one for one in self.surface if one.startswith(enum + ".")]
+            values = {self.enum_value(one, version): one.rpartition(".")[2] for one in names}
+            self._enums[enum, version] = values
+        return self._enums[enum, version].get(value)

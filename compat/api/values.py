@@ -11,8 +11,9 @@ from typing import NamedTuple
 class Atom(NamedTuple):
     """One thing that a value may be.
 
-    ``module``, ``class``, ``object``, ``member`` (of an enum), ``callable``, ``members`` (the mapping
-    of an enum), ``integer`` (of an enum member): TensorRT's, `name` is the symbol.
+    ``module``, ``class``, ``object``, ``member`` (of an enum), ``callable``, ``members`` (the
+    mapping of an enum), ``listing`` (``dir``), ``integer`` (of an enum member): TensorRT's, `name`
+    is the symbol.
     ``function``, ``type``, ``instance``: of the file itself, `name` is its path there.
     ``other``: known to be none of these.
     """
@@ -105,18 +106,15 @@ def join(values: Iterable[Value]) -> Value:
 
 def _hashable(values: Iterable[Value]) -> Iterable[Value]:
     for one in values:
-        try:
-            hash(one)
-        except TypeError:
-            one = Value(one.atoms, items=one.items, each=one.each)
-        if one != UNKNOWN:
-            yield one
         # An unknown alternative takes nothing away: what is known of the others still breaks.
+        if one != UNKNOWN:
+            plain = isinstance(one.const, slice)
+            yield Value(one.atoms, items=one.items, each=one.each) if plain else one
 
 
 @dataclass
 class Tables:
-    """What a file's functions and classes are known to take, return and hold, over several passes."""
+    """What a file's functions and classes take, return and hold, learnt over several passes."""
 
     functions: dict[str, object] = field(default_factory=dict)
     parameters: dict[tuple[str, str], Value] = field(default_factory=dict)
