@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 
 from compat.api import constants
@@ -10,6 +11,11 @@ from compat.api.frames import Frame, facts
 from compat.api.members import Members
 from compat.api.reporter import Reporter
 from compat.api.values import NOTHING, OTHER, UNKNOWN, Tables, Value, constant, join, of
+
+# A flag from elsewhere whose name says for which major version it stands: IS_TRT10, trt_ge_10.
+_NAMED = re.compile(
+    r"_?(?:is|has|use)?_?(?:trt|tensorrt)_?(?:ge|gte|v)?_?(8|9|10|11)(?:_?plus)?$", re.I
+)
 
 
 class Expressions(Members):
@@ -186,8 +192,23 @@ class Expressions(Members):
             return Value(OTHER.atoms, items=left.items + right.items)
         return got if got.known else OTHER
 
+    def decided(self, node: ast.expr, value: Value) -> bool | None:
+        """Return the truth of a condition in the target release; None: both ways may be gone.
+
+        A flag from another file is settled by its name (``if IS_TRT10:``): that file is not read.
+        """
+        if (
+            value.settled is not None
+            or value.atoms
+            or not isinstance(node, (ast.Name, ast.Attribute))
+        ):
+            return value.settled
+        found = _NAMED.match(node.attr if isinstance(node, ast.Attribute) else node.id)
+        upgrade = next(iter(self.report.upgrades.values()))
+        return int(upgrade.after.partition(".")[0]) >= int(found[1]) if found else None
+
     def _ifexp(self, node: ast.IfExp, frame: Frame) -> Value:
-        settled = self.value(node.test, frame).settled
+        settled = self.decided(node.test, self.value(node.test, frame))
         holds, fails = facts(node.test)
         got = []
         for way, known, present in ((node.body, True, holds), (node.orelse, False, fails)):

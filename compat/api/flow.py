@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Sequence
 
 from compat.api.calls import Calls
@@ -13,10 +12,6 @@ from compat.api.values import OTHER, UNKNOWN, Atom, Value, join, of
 
 _ENDS = frozenset({"exit", "_exit", "abort", "skip", "fail"})
 _BROAD = frozenset({"Exception", "BaseException", ""})
-# A flag from elsewhere whose name says for which major version it stands: IS_TRT10, trt_ge_10.
-_NAMED = re.compile(
-    r"_?(?:is|has|use)?_?(?:trt|tensorrt)_?(?:ge|gte|v)?_?(8|9|10|11)(?:_?plus)?$", re.I
-)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -126,9 +121,7 @@ class Flow(Calls):
 
     def _if(self, node: ast.If, frame: Frame) -> bool:
         test = self.value(node.test, frame)
-        settled = test.settled
-        if settled is None and isinstance(node.test, (ast.Name, ast.Attribute)):
-            settled = self._by_flag_name(node.test, test)
+        settled = self.decided(node.test, test)
         holds, fails = facts(node.test)
         ways: list[Frame] = []
         ended: list[Frame] = []
@@ -141,14 +134,6 @@ class Flow(Calls):
             (ended if over else ways).append(way)
         frame.merge(*(ways or ended))
         return not ways
-
-    def _by_flag_name(self, node: ast.Name | ast.Attribute, value: Value) -> bool | None:
-        """Settle an imported flag by its name (``if IS_TRT10:``); its own file is not read here."""
-        if value.atoms:
-            return None
-        found = _NAMED.match(node.attr if isinstance(node, ast.Attribute) else node.id)
-        upgrade = next(iter(self.report.upgrades.values()))
-        return int(upgrade.after.split(".")[0]) >= int(found[1]) if found else None
 
     def _while(self, node: ast.While, frame: Frame) -> bool:
         if self.value(node.test, frame).settled is False:

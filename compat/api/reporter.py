@@ -164,9 +164,11 @@ class Reporter:
         symbol = upgrade.member(owner, attribute) if owner else None
         certain = symbol is not None
         if symbol is None:
+            # A property may be anyone's (``args.max_workspace_size``); such a method is not.
             classes = {owner for _, owner in _HINTS}
-            known = upgrade.owners.get(attribute, ())
-            symbol = next((one for one in known if one.rpartition(".")[0] in classes), None)
+            known = (one for one in upgrade.owners.get(attribute, ()))
+            methods = (one for one in known if upgrade.text(one)[0] == "method")
+            symbol = next((one for one in methods if one.rpartition(".")[0] in classes), None)
         if symbol is None or self.unknown_has(attribute) is not False:
             return
         if not (certain or self.imports_tensorrt):
