@@ -302,6 +302,9 @@ class Expressions(Members):
             return
         self.attribute(base, target, frame)
         for atom in base.atoms:
+            symbol = self.symbol(atom, target.attr) if atom.kind == "object" else None
+            if symbol and self.report.upgrades[atom.flavour].fixed(symbol):
+                self.report.fixed(atom.flavour, symbol, target, frame.caught)
             enum = {"flags": "BuilderFlag", "quantization_flags": "QuantizationFlag"}.get(
                 target.attr
             )

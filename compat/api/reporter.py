@@ -114,6 +114,14 @@ class Reporter:
         told = f"{symbol}: {flavour} {upgrade.after} does not take these arguments"
         self._at(node, "signature", symbol, told, upgrade.after, text, "", "high")
 
+    def fixed(self, flavour: str, symbol: str, node: ast.AST, caught: Caught | None) -> None:
+        """Report that a property is set that can only be read in the target release."""
+        if caught is not None and caught.takes("AttributeError"):
+            return
+        upgrade = self.upgrades[flavour]
+        told = f"{symbol} can only be read in {flavour} {upgrade.after}"
+        self._at(node, "gone", symbol, told, upgrade.fixed_at(symbol), "", "", "high")
+
     def changed(self, flavour: str, enum: str, number: int, node: ast.AST) -> None:
         """Report an integer that is the flags of an enum, where a bit means another member."""
         upgrade = self.upgrades[flavour]

@@ -88,6 +88,22 @@ class Upgrade:
             return False
         return not owner or self.there(owner)
 
+    def fixed(self, symbol: str) -> bool:
+        """Return whether a property of the target release can no longer be set."""
+        row = self.surface.row(symbol, self.after)
+        if row is None or row[0] != "property" or row[1].endswith("="):
+            return False
+        return any(text.endswith("=") for _, text in self.surface.rows(symbol))
+
+    def fixed_at(self, symbol: str) -> str:
+        """Return the first release after the old one where a property cannot be set; "" if none."""
+        order = self.surface.releases
+        span = order[order.index(self.before) : order.index(self.after) + 1]
+        rows = [(one, self.surface.row(symbol, one)) for one in span]
+        if not rows or rows[0][1] is None or not rows[0][1][1].endswith("="):
+            return ""
+        return next((one for one, row in rows if row and not row[1].endswith("=")), "")
+
     def breaks_at(self, symbol: str) -> str:
         """Return the first release after the old one without the symbol; "" where it never was."""
         if self.surface.row(symbol, self.before) is None:

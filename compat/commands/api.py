@@ -60,7 +60,11 @@ def _told(change: Change) -> str:
     if change.what == "signature":
         old, new = (text.replace("\n", "\n      or ") for text in (change.before, change.after))
         return f"{name}  ({change.release})\n    - {old}\n    + {new}"
-    return f"{name}  ({change.release})  {change.before.strip(' =')} -> {change.after.strip(' =')}"
+    old, new = (
+        text.replace(" =", ", can be set") if change.what == "type" else text
+        for text in (change.before, change.after)
+    )
+    return f"{name}  ({change.release})  {old} -> {new}"
 
 
 def scan(arguments: argparse.Namespace, console: Console) -> int:
