@@ -17,9 +17,9 @@ _RANKS = {"high": 90.0, "medium": 60.0, "low": 30.0}
 
 def told(finding: Finding) -> str:
     """Return a finding's text with what to write instead."""
-    return (
-        f"{finding.message}; use {finding.replacement}" if finding.replacement else finding.message
-    )
+    if not finding.replacement:
+        return finding.message
+    return f"{finding.message}; instead: {finding.replacement}"
 
 
 def as_json(findings: Sequence[Finding], between: Mapping[str, Upgrade]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Reporter:
         breaks = upgrade.breaks_at(symbol)
         name = f"{flavour} {upgrade.after}"
         if breaks:
-            told = f"{symbol} is not in {name}: gone at {breaks}"
+            told = f"{symbol} is not in {name}: gone {upgrade.when(breaks)}"
         elif upgrade.surface.releases.index(first) > upgrade.surface.releases.index(upgrade.after):
             told = f"{symbol} is not in {name}: new in {first}"
         else:
@@ -112,7 +112,10 @@ class Reporter:
         upgrade = self.upgrades[flavour]
         text = upgrade.text(symbol)[1].replace("\n", "; or ")
         told = f"{symbol}: {flavour} {upgrade.after} does not take these arguments"
-        self._at(node, "signature", symbol, told, upgrade.after, text, "", "high")
+        new = upgrade.surface.row(symbol, upgrade.after)
+        at = upgrade.first(lambda one: upgrade.surface.row(symbol, one) == new)
+        use = f"one of its signatures: {text}"
+        self._at(node, "signature", symbol, told, at, use, "", "high")
 
     def fixed(self, flavour: str, symbol: str, node: ast.AST, caught: Caught | None) -> None:
         """Report that a property is set that can only be read in the target release."""
@@ -126,25 +129,30 @@ class Reporter:
         """Report an integer that is the flags of an enum, where a bit means another member."""
         upgrade = self.upgrades[flavour]
         bits = [bit for bit in range(number.bit_length()) if number >> bit & 1]
-        self._meanings(upgrade, enum, bits, node)
+        self._meanings(upgrade, enum, bits, node, "bit ")
 
     def changed_member(self, flavour: str, enum: str, number: int, node: ast.AST) -> None:
         """Report an integer that stands for a member of an enum and means another one now."""
-        self._meanings(self.upgrades[flavour], enum, [number], node)
+        self._meanings(self.upgrades[flavour], enum, [number], node, "")
 
-    def _meanings(self, upgrade: Upgrade, enum: str, values: list[int], node: ast.AST) -> None:
+    def _meanings(
+        self, upgrade: Upgrade, enum: str, values: list[int], node: ast.AST, what: str
+    ) -> None:
         for value in values:
             old = upgrade.enum_name(enum, value, upgrade.before)
             new = upgrade.enum_name(enum, value, upgrade.after)
             if old is None or old == new:
                 continue
             means = f"means {enum}.{new}" if new else f"is no {enum}"
-            told = f"{value} was {enum}.{old} in {upgrade.before} and {means} in {upgrade.after}"
+            told = (
+                f"{what}{value} was {enum}.{old} in {upgrade.before} and {means} in {upgrade.after}"
+            )
             use = f"{enum}.{old} by its name"
             gone = replacements().get(f"{enum}.{old}")
             if not upgrade.there(f"{enum}.{old}"):
                 use = gone.use if gone else f"nothing: {enum}.{old} is gone"
-            self._at(node, "enum-value", f"{enum}.{old}", told, upgrade.after, use, "", "high")
+            at = upgrade.meaning_until(enum, value, old)
+            self._at(node, "enum-value", f"{enum}.{old}", told, at, use, "", "high")
 
     def renumbered(self, flavour: str, symbol: str, node: ast.AST) -> None:
         """Report that the integer of a member is stored or compared, and is another one now."""
@@ -155,7 +163,8 @@ class Reporter:
             return
         told = f"int({symbol}) is {old} in {upgrade.before} and {new} in {upgrade.after}"
         use = f"{symbol}.name"
-        self._at(node, "enum-value", symbol, told, upgrade.after, use, "", "medium")
+        at = upgrade.first(lambda one: upgrade.enum_value(symbol, one) != old)
+        self._at(node, "enum-value", symbol, told, at, use, "", "medium")
 
     def int64(self, flavour: str, name: str, node: ast.AST) -> None:
         """Warn of an INT32 cast of what models take as INT64."""
@@ -171,6 +180,12 @@ class Reporter:
         owner = self.hinted(node.value)
         symbol = upgrade.member(owner, attribute) if owner else None
         certain = symbol is not None
+        named = owner is not None and self.imports_tensorrt and self.hinted(node.value, whole=True)
+        if symbol is not None and named and attribute not in self.own_names:
+            # ``engine.max_batch_size``: a name of many, on an object that is called as its class.
+            if upgrade.lost(symbol):
+                self.absent(upgrade.surface.flavour, symbol, node, caught, "medium")
+            return
         if symbol is None:
             # A property may be anyone's (``args.max_workspace_size``); such a method is not.
             classes = {owner for _, owner in _HINTS}
@@ -195,11 +210,14 @@ class Reporter:
         return any(upgrade.there(one) for one in symbols)
 
     @staticmethod
-    def hinted(node: ast.expr) -> str | None:
-        """Return the class that a variable's name hints at."""
+    def hinted(node: ast.expr, *, whole: bool = False) -> str | None:
+        """Return the class that a variable's name hints at; `whole`: by the name's last word."""
         while isinstance(node, (ast.Subscript, ast.Call)):
             node = node.value if isinstance(node, ast.Subscript) else node.func
         name = str(getattr(node, "attr", "") or getattr(node, "id", "")).lower()
+        if whole:
+            name = name.rstrip("0123456789_").removesuffix("s").rpartition("_")[2]
+            return next((owner for hint, owner in _HINTS if hint.fullmatch(name)), None)
         return next((owner for hint, owner in _HINTS if hint.search(name)), None)
 
     def _at(

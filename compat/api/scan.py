@@ -80,7 +80,7 @@ def files(paths: Iterable[Path]) -> Iterator[Path]:
             for folder, folders, names in os.walk(path):
                 folders[:] = sorted(one for one in folders if _wanted(Path(folder, one)))
                 for name in sorted(names):
-                    if name.endswith((".py", ".pyi", ".ipynb")) or _TEXT_NAMES.match(name):
+                    if name.endswith((".py", ".pyi")) or _TEXT_NAMES.match(name):
                         yield Path(folder, name)
         else:
             raise PathError(f"{path}: no such file or folder to scan; name Python files or folders")

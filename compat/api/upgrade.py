@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from compat.api.surface import Surface
+from compat.api.surface import Surface, version_key
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 # What wraps a type in a documented signature without changing what its attributes are.
@@ -104,11 +105,32 @@ class Upgrade:
             return ""
         return next((one for one, row in rows if row and not row[1].endswith("=")), "")
 
+    def first(self, differs: Callable[[str], bool]) -> str:
+        """Return the first release behind the old one, up to the new, of which something holds."""
+        order = self.surface.releases
+        span = order[order.index(self.before) + 1 : order.index(self.after) + 1]
+        return next((one for one in span if differs(one)), self.after)
+
+    def meaning_until(self, enum: str, value: int, name: str) -> str:
+        """Return the first release in which an integer is no longer this member of an enum."""
+        return self.first(lambda one: self.enum_name(enum, value, one) != name)
+
     def breaks_at(self, symbol: str) -> str:
         """Return the first release after the old one without the symbol; "" where it never was."""
         if self.surface.row(symbol, self.before) is None:
             return ""
         return self.surface.lost_after(symbol, self.before) or ""
+
+    def when(self, release: str) -> str:
+        """Return "at 11.0.0.114", or "by 10.0.0b6 (9.x was not collected)" behind a gap."""
+        order = self.surface.releases
+        at = order.index(release)
+        low, high = version_key(order[max(at - 1, 0)]), version_key(release)
+        gaps = [one for one in self.surface.gaps if low < version_key(one) < high]
+        if not gaps:
+            return f"at {release}"
+        majors = ", ".join(sorted({f"{one.partition('.')[0]}.x" for one in gaps}))
+        return f"by {release} ({majors} was not collected)"
 
     def text(self, symbol: str) -> tuple[str, str]:
         """Return kind and text in the target release, or in the last that has it."""

@@ -95,7 +95,7 @@ def _table(found: list[Finding], upgrade: Upgrade, console: Console) -> None:
         sure = "" if one.confidence == "high" else f" ({one.confidence} confidence)"
         console.print(f"{where}: {one.level}: [{one.rule}] {one.message}{sure}", markup=False)
         if one.replacement:
-            console.print(f"    use {one.replacement}", markup=False)
+            console.print(f"    instead: {one.replacement}", markup=False)
     counts = Counter(one.level for one in found)
     console.print(
         f"{upgrade.surface.flavour} {upgrade.before} -> {upgrade.after}: "

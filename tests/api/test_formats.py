@@ -43,7 +43,7 @@ def test_the_table_names_place_rule_and_way_out(
 
     assert exit_code == 1
     assert "a b.py:3:12: error: [gone] IBuilderConfig.max_workspace_size is not in" in out
-    assert "use IBuilderConfig.set_memory_pool_limit" in out
+    assert "instead: IBuilderConfig.set_memory_pool_limit" in out
     assert "tensorrt 8.6.1 -> 10.16.1.11: 1 break, 0 to look at, in 1 files" in out
 
 

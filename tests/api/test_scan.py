@@ -205,3 +205,20 @@ def test_both_ways_of_an_unsettled_branch_are_read() -> None:
     assert len(_scan(code.format("FAST"))) == 2
     assert [one.symbol for one in _scan(code.format("TRT_10"))] == ["ResizeMode"]
     assert [one.symbol for one in _scan(code.format("TRT_11"))] == ["SliceMode"]
+
+
+def test_a_changed_number_names_the_first_release_that_reads_it_otherwise() -> None:
+    """``create_network(1)`` from 8.6: bit 0 was EXPLICIT_BATCH up to 10.16."""
+    text = "import tensorrt as trt\ntrt.Builder(trt.Logger()).create_network(1)\n"
+    (one,) = _scan(text, "8.6", "11")
+
+    assert one.rule == "enum-value"
+    assert one.breaks_at == "11.0.0.114"
+    assert one.message.startswith("bit 0 was NetworkDefinitionCreationFlag.EXPLICIT_BATCH")
+
+
+def test_a_release_behind_a_gap_is_told_as_such() -> None:
+    """9.x was never on PyPI as a wheel, so what went may have gone there."""
+    (one,) = _scan("import tensorrt as trt\ntrt.ResizeMode\n", "8.6", "10.16")
+
+    assert "gone by 10.0.0b6 (9.x was not collected)" in one.message
