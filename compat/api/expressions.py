@@ -65,6 +65,13 @@ class Expressions(Members):
     def _await(self, node: ast.Await, frame: Frame) -> Value:
         return self.value(node.value, frame)
 
+    def _yield(self, node: ast.Yield, frame: Frame) -> Value:
+        value = self.value(node.value, frame)
+        # Of a context manager the value itself, of a generator what a loop over it gives.
+        made = Value(value.atoms, each=Value(value.atoms, items=value.items))
+        self.tables.returned(frame.function, made)
+        return UNKNOWN
+
     def _starred(self, node: ast.Starred, frame: Frame) -> Value:
         return self.value(node.value, frame)
 
@@ -299,6 +306,10 @@ class Expressions(Members):
         for atom in own:
             self.tables.learn(self.tables.attributes, (atom.name, target.attr), value)
         if own or (value.const is NOTHING and base.known):
+            return
+        if any(atom.kind in ("module", "class") for atom in base.atoms):
+            # Code that puts a lost name back is a shim for what comes behind it.
+            frame.present.add(f"{ast.unparse(target.value)}.{target.attr}")
             return
         self.attribute(base, target, frame)
         for atom in base.atoms:

@@ -73,7 +73,9 @@ class Flow(Calls):
     def _annassign(self, node: ast.AnnAssign, frame: Frame) -> None:
         declared = self.annotated(node.annotation, frame)
         value = self.value(node.value, frame) if node.value else UNKNOWN
-        self.bind(node.target, value if value.atoms - OTHER.atoms else declared, frame)
+        # ``engine: trt.ICudaEngine | None = None`` promises more than its first value says.
+        told = any(atom.kind != "other" for atom in value.atoms)
+        self.bind(node.target, value if told or not declared.atoms else declared, frame)
 
     def _augassign(self, node: ast.AugAssign, frame: Frame) -> None:
         value = self.value(node.value, frame)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -130,7 +131,8 @@ def scan_text(
         if options and "trtexec" in text.lower():
             found += trtexec.in_python(tree, text, name, options)
     except SyntaxError as error:
-        return [_unread(name, f"no Python 3: {error.msg}", error.lineno or 1)]
+        python = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+        return [_unread(name, f"{python} cannot parse it: {error.msg}", error.lineno or 1)]
     except (RecursionError, MemoryError):
         return [_unread(name, "nested too deeply")]
     except ValueError as error:
