@@ -43,6 +43,10 @@ class Calls(Expressions):
             if there is not None:
                 return there
         owner = None
+        bound = frame.find(name) if isinstance(node.func, ast.Name) else None
+        if bound is not None and any(one.kind == "parser" for one in bound.atoms):
+            # ``from packaging.version import Version as V``
+            return constants.called("Version", None, [self.value(one, frame) for one in node.args])
         if isinstance(node.func, ast.Attribute):
             base = self.value(node.func.value, frame)
             owner = base if base.known else None

@@ -29,7 +29,7 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.BitOr: operator.or_,
     ast.FloorDiv: operator.floordiv,
 }
-_PARSERS = frozenset({"parse", "Version", "LooseVersion", "StrictVersion", "parse_version"})
+PARSERS = frozenset({"parse", "Version", "LooseVersion", "StrictVersion", "parse_version"})
 _METHODS = frozenset({"split", "rsplit", "startswith", "strip", "partition", "replace", "lstrip"})
 _PARTS = {"major": 0, "minor": 1, "micro": 2}
 _LARGE = 1 << 70
@@ -87,7 +87,7 @@ def called(name: str, owner: Value | None, arguments: Sequence[Value]) -> Value:
         if owner is not None and isinstance(owner.const, str) and name in _METHODS:
             got = getattr(owner.const, name)(*given)
             return constant(tuple(got) if isinstance(got, list) else got, derived)
-        if len(given) == 1 and name in _PARSERS and isinstance(given[0], str):
+        if len(given) == 1 and name in PARSERS and isinstance(given[0], str):
             return constant(Release.of(given[0]), derived)
         if len(given) == 1 and name in ("int", "float", "str", "bool", "len"):
             functions: dict[str, Callable[[Any], Any]] = {

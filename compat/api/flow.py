@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from compat.api.calls import Calls
+from compat.api.constants import PARSERS
 from compat.api.frames import Frame, facts
 from compat.api.reporter import Caught
 from compat.api.values import OTHER, UNKNOWN, Atom, Value, join, of
@@ -105,7 +106,7 @@ class Flow(Calls):
         source = self.module(node.module or "") if node.level == 0 else UNKNOWN
         self._missing_module(source, node, frame)
         for one in node.names:
-            value = UNKNOWN
+            value = of("parser", one.name) if one.name in PARSERS else UNKNOWN
             for atom in source.atoms:
                 symbol = self.symbol(atom, one.name)
                 if symbol is not None:

@@ -121,7 +121,7 @@ def scan_text(
     options = trtexec.Options(full.before, full.after) if full else None
     if not python and not (text.startswith("#!") and "python" in text.partition("\n")[0]):
         found = list(trtexec.in_text(text, name, options)) if options else []
-        return _ordered(without_ignored(found, text, name))
+        return _ordered(without_ignored(dict.fromkeys(found), text, name))
     try:
         with warnings.catch_warnings():
             # What Python thinks of the user's escapes is not asked.
@@ -130,13 +130,13 @@ def scan_text(
         found = _python(tree, name, between)
         if options and "trtexec" in text.lower():
             found += trtexec.in_python(tree, text, name, options)
-    except SyntaxError as error:
-        python = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
-        return [_unread(name, f"{python} cannot parse it: {error.msg}", error.lineno or 1)]
+    except (SyntaxError, ValueError) as error:
+        reader = f"Python {sys.version_info[0]}.{sys.version_info[1]}"
+        line = error.lineno if isinstance(error, SyntaxError) else 1
+        why = error.msg if isinstance(error, SyntaxError) else str(error)
+        return [_unread(name, f"{reader} cannot parse it: {why}", line or 1)]
     except (RecursionError, MemoryError):
         return [_unread(name, "nested too deeply")]
-    except ValueError as error:
-        return [_unread(name, f"no Python: {error}")]
     return _ordered(without_ignored(dict.fromkeys(found), text, name))
 
 

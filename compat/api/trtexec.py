@@ -105,9 +105,9 @@ def in_text(text: str, file: str, options: Options) -> Iterator[Finding]:
     last = ""
     for number, line in enumerate(lines, 1):
         found = _ASSIGNED.match(line)
-        if found:
-            last = found[1]
-        if (found or (last and lines[number - 2].rstrip().endswith("\\"))) and "-" in line:
+        if found or not lines[number - 2].rstrip().endswith("\\"):
+            last = found[1] if found else ""
+        if last and "-" in line:
             assigned.setdefault(last, []).append((number, line))
     number = 0
     while number < len(lines):
@@ -148,6 +148,8 @@ def _called(line: str) -> re.Match[str] | None:
 def _goes_on(line: str, following: str) -> bool:
     """Return whether a command goes on in the next line: a backslash, or more options (YAML)."""
     if line.rstrip().endswith(("\\", "^", "`")):
+        return True
+    if line.startswith("ENTRYPOINT") and following.startswith("CMD"):
         return True
     return bool(re.match(r"\s+(?:-\s+)?[\"']?--[A-Za-z]", following)) or bool(
         re.match(r"\s*args:\s*(\[|$)", following)

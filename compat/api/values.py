@@ -15,7 +15,7 @@ class Atom(NamedTuple):
     mapping of an enum), ``listing`` (``dir``), ``integer`` (of an enum member): TensorRT's, `name`
     is the symbol.
     ``function``, ``type``, ``instance``: of the file itself, `name` is its path there.
-    ``other``: known to be none of these.
+    ``parser``: of version texts, as ``packaging`` has them. ``other``: known to be none of these.
     """
 
     kind: str
