@@ -257,6 +257,12 @@ class GateConfig(_Table):
     not_run: Decision = "stop"
 
 
+class CodeConfig(_Table):
+    """``[code]``: the user's own code, scanned for what each upgrade of TensorRT breaks in it."""
+
+    paths: list[Path] = []
+
+
 class Config(_Table):
     """A whole ``compat.toml``."""
 
@@ -272,6 +278,7 @@ class Config(_Table):
     bench: BenchConfig = BenchConfig()
     timeouts: TimeoutConfig = TimeoutConfig()
     gate: GateConfig = GateConfig()
+    code: CodeConfig = CodeConfig()
 
     def build_of(self, target: str) -> BuildConfig:
         """Return what a target's builder is told: its own settings over the common ones."""
