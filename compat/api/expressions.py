@@ -18,6 +18,14 @@ _NAMED = re.compile(
 )
 
 
+_METHODS: dict[type[ast.expr], str] = {}
+
+
+def _flat(const: object) -> bool:
+    """Return whether a constant is no nest of tuples, which could grow without end."""
+    return not isinstance(const, tuple) or not any(isinstance(one, tuple) for one in const)
+
+
 class Expressions(Members):
     """Evaluates expressions in a frame; calls are ``Calls``'s."""
 
@@ -30,7 +38,10 @@ class Expressions(Members):
         """Return what is known of an expression's value."""
         if node is None:
             return constant(None, False)
-        method = getattr(self, "_" + type(node).__name__.lower(), None)
+        name = _METHODS.get(type(node))
+        if name is None:
+            name = _METHODS[type(node)] = "_" + type(node).__name__.lower()
+        method = getattr(self, name, None)
         if method is not None:
             got: Value = method(node, frame)
             return got
@@ -79,7 +90,7 @@ class Expressions(Members):
         if any(isinstance(one, ast.Starred) for one in node.elts):
             return Value(OTHER.atoms, each=join(self.value(one, frame) for one in node.elts))
         items = tuple(self.value(one, frame) for one in node.elts)
-        if items and all(one.known and one.atoms for one in items):
+        if items and all(one.known and one.atoms and _flat(one.const) for one in items):
             derived = any(one.derived for one in items)
             return Value(OTHER.atoms, tuple(one.const for one in items), derived, items)
         return Value(OTHER.atoms, items=items)

@@ -11,7 +11,7 @@ from compat.api.values import UNKNOWN, Value, join
 
 @dataclass
 class Frame:
-    """A scope at a point of the code."""
+    """A scope at a point of the code; a way of a branch holds only what it changes."""
 
     names: dict[str, Value] = field(default_factory=dict)
     parent: Frame | None = None
@@ -20,26 +20,24 @@ class Frame:
     present: set[str] = field(default_factory=set)
     caught: Caught | None = None
     shared: set[str] = field(default_factory=set)
+    before: Frame | None = None
 
     def branch(self) -> Frame:
-        """Return a copy for one way of a branch."""
+        """Return the frame of one way of a branch."""
         return Frame(
-            dict(self.names), self.parent, self.function, self.owner,
-            set(self.present), self.caught, self.shared,
+            {}, self.parent, self.function, self.owner,
+            set(self.present), self.caught, self.shared, self,
         )  # fmt: skip
 
     def merge(self, *ways: Frame) -> None:
         """Take over what the ways that come to an end together know."""
-        names = {name for way in ways for name in way.names}
-        self.names = {name: join(way.names.get(name, UNKNOWN) for way in ways) for name in names}
-        for name in names:
-            first = ways[0].names.get(name, UNKNOWN)
-            if first.known and all(way.names.get(name) == first for way in ways):
-                self.names[name] = first
-            elif self.names[name].known and len(ways) > 1:
+        for name in {name: None for way in ways for name in way.names}:
+            values = [way.find(name) or UNKNOWN for way in ways]
+            joined = values[0] if all(one == values[0] for one in values) else join(values)
+            if joined.known and joined != values[0]:
                 # A constant on one way only is none behind them.
-                loose = self.names[name]
-                self.names[name] = Value(loose.atoms, items=loose.items, each=loose.each)
+                joined = Value(joined.atoms, items=joined.items, each=joined.each)
+            self.names[name] = joined
         self.present = set.intersection(*(way.present for way in ways)) if ways else set()
 
     def find(self, name: str) -> Value | None:
@@ -48,13 +46,8 @@ class Frame:
         while frame is not None:
             if name in frame.names:
                 return frame.names[name]
-            frame = frame.parent
+            frame = frame.before or frame.parent
         return None
-
-    @property
-    def top(self) -> Frame:
-        """Return the module's scope."""
-        return self if self.parent is None else self.parent.top
 
 
 def facts(test: ast.expr) -> tuple[set[str], set[str]]:

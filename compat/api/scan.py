@@ -149,11 +149,11 @@ def _unread(name: str, why: str, line: int = 1) -> Finding:
 
 
 def _python(tree: ast.Module, name: str, between: Mapping[str, Upgrade]) -> list[Finding]:
-    imported = _imports(tree)
+    imported, own_names = _look(tree)
     # The flavour that a file imports comes first: of it are the objects whose class is not known.
     order = sorted(between, key=lambda flavour: flavour not in imported)
     reporter = Reporter(
-        {one: between[one] for one in order}, name, bool(imported), frozenset(_own_names(tree))
+        {one: between[one] for one in order}, name, bool(imported), frozenset(own_names)
     )
     tables = Tables()
     for last in range(_PASSES):
@@ -166,25 +166,24 @@ def _python(tree: ast.Module, name: str, between: Mapping[str, Upgrade]) -> list
     return list(reporter.found.values())
 
 
-def _imports(tree: ast.Module) -> set[str]:
+def _look(tree: ast.Module) -> tuple[set[str], set[str]]:
+    """Return the flavours that a file imports, and the methods that its own classes define.
+
+    An object of unknown class may be of one of these.
+    """
     names: set[str] = set()
+    methods: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {one.name.partition(".")[0] for one in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.partition(".")[0])
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            names |= {node.value} & MODULES.keys()
-    return {MODULES[one] for one in names if one in MODULES}
-
-
-def _own_names(tree: ast.Module) -> Iterator[str]:
-    """Yield the methods that the file's own classes define: an unknown object may be theirs."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            for one in node.body:
-                if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                    yield one.name
+        elif isinstance(node, ast.Constant) and node.value in MODULES:
+            names.add(node.value)
+        elif isinstance(node, ast.ClassDef):
+            functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+            methods |= {one.name for one in node.body if isinstance(one, functions)}
+    return {MODULES[one] for one in names if one in MODULES}, methods
 
 
 _patterns: dict[tuple[str, ...], re.Pattern[bytes]] = {}

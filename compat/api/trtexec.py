@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -78,7 +79,7 @@ class Options:
         )  # fmt: skip
 
     def defaults(
-        self, names: Sequence[str], file: str, line: int, column: int
+        self, names: Collection[str], file: str, line: int, column: int
     ) -> Iterator[Finding]:
         """Yield a warning for a call that leaves to the release what it measures."""
         rows: Sequence[Mapping[str, object]] = _data()["default"]  # type: ignore[assignment]
@@ -102,6 +103,7 @@ def in_text(text: str, file: str, options: Options) -> Iterator[Finding]:
     """Yield the findings of a shell, YAML, Docker, Make or other text file."""
     lines = text.splitlines()
     assigned: dict[str, list[tuple[int, str]]] = {}
+    given: dict[str, set[str]] = {}
     last = ""
     for number, line in enumerate(lines, 1):
         found = _ASSIGNED.match(line)
@@ -119,7 +121,7 @@ def in_text(text: str, file: str, options: Options) -> Iterator[Finding]:
         while number < len(lines) and _goes_on(parts[-1][1], lines[number]):
             parts.append((number + 1, _plain(lines[number])))
             number += 1
-        yield from _command(parts, assigned, file, options)
+        yield from _command(parts, assigned, given, file, options)
 
 
 def _plain(line: str) -> str:
@@ -158,11 +160,12 @@ def _goes_on(line: str, following: str) -> bool:
 
 def _command(
     parts: Sequence[tuple[int, str]],
-    assigned: Mapping[str, list[tuple[int, str]]],
+    assigned: dict[str, list[tuple[int, str]]],
+    given: dict[str, set[str]],
     file: str,
     options: Options,
 ) -> Iterator[Finding]:
-    names: list[str] = []
+    names: set[str] = set()
     begun = _called(parts[0][1])
     assert begun is not None
     for number, line in parts:
@@ -170,13 +173,15 @@ def _command(
         end = _END.search(line, start)
         over = end.start() if end else len(line)
         for found in _OPTION.finditer(line, start, over):
-            names.append(found[1])
+            names.add(found[1])
             yield from options.refused(found[1], file, number, found.start() + 1)
         for variable in _EXPANDED.finditer(line, start, over):
-            for at, text in assigned.get(variable[1], ()):
+            # Told once, however often it is used.
+            for at, text in assigned.pop(variable[1], ()):
                 for found in _OPTION.finditer(text):
-                    names.append(found[1])
+                    given.setdefault(variable[1], set()).add(found[1])
                     yield from options.refused(found[1], file, at, found.start() + 1, "medium")
+            names |= given.get(variable[1], set())
         if end:
             break
     yield from options.defaults(names, file, parts[0][0], begun.start() + 1)
@@ -189,7 +194,8 @@ def in_python(tree: ast.Module, text: str, file: str, options: Options) -> Itera
     followed through ``+=``, ``append`` and ``extend`` in the same function.
     """
     lines = text.splitlines()
-    for found in _in_python(tree, file, options):
+    named = [number for number, line in enumerate(lines, 1) if "trtexec" in line.lower()]
+    for found in _in_python(tree, named, file, options):
         name, line = found.symbol.rpartition(" ")[2], found.line
         # Strings side by side are one to the parser, which knows only where the first begins.
         while found.rule == "trtexec-flag" and line < len(lines) and name not in lines[line - 1]:
@@ -198,16 +204,22 @@ def in_python(tree: ast.Module, text: str, file: str, options: Options) -> Itera
         yield replace(found, line=line, column=at + 1) if at >= 0 else found
 
 
-def _in_python(tree: ast.Module, file: str, options: Options) -> Iterator[Finding]:
+def _in_python(
+    tree: ast.Module, named: list[int], file: str, options: Options
+) -> Iterator[Finding]:
     for scope in _scopes(tree):
         texts = _docstrings(scope)
         holders: set[str] = set()
         for node in _inside(scope):
+            # Where neither the word nor a list that begins with it stands there is nothing to see.
+            near = bisect_left(named, node.lineno)
+            if not holders and (near == len(named) or named[near] > (node.end_lineno or 0)):
+                continue
             if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
                 words = _words(node.value)
                 if any(_is_command(word.value) for word in words) or _names_it(node.value, holders):
-                    named = node.targets if isinstance(node, ast.Assign) else [node.target]
-                    holders |= {ast.unparse(one) for one in named}
+                    goes_to = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    holders |= {ast.unparse(one) for one in goes_to}
                     yield from _python_command(words, node.value, file, options)
             elif isinstance(node, ast.AugAssign) and ast.unparse(node.target) in holders:
                 yield from _python_options(_words(node.value), file, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -40,6 +41,8 @@ class _Nothing:
 
 
 NOTHING = _Nothing()
+# Lists of tuples of objects are followed; (a, a) of (a, a) and so on would never end.
+_DEEPEST = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,20 @@ class Value:
     derived: bool = False
     items: tuple[Value, ...] | None = None
     each: Value | None = None
+
+    depth: int = field(default=0, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Let go of what stands deeper than any code that is meant to be read."""
+        if self.items is None and self.each is None:
+            return
+        inner = max((one.depth + 1 for one in self.items or ()), default=0)
+        inner = max(inner, self.each.depth + 1 if self.each else 0)
+        if inner > _DEEPEST:
+            object.__setattr__(self, "items", None)
+            object.__setattr__(self, "each", None)
+            inner = 0
+        object.__setattr__(self, "depth", inner)
 
     @property
     def known(self) -> bool:
@@ -79,6 +96,7 @@ UNKNOWN = Value()
 OTHER = Value(frozenset({Atom("other", "")}))
 
 
+@lru_cache(maxsize=8192)
 def of(kind: str, name: str, flavour: str = "") -> Value:
     """Return a value of one kind."""
     return Value(frozenset({Atom(kind, name, flavour)}))
