@@ -86,7 +86,7 @@ class Reporter:
         kind: str = "AttributeError",
     ) -> None:
         """Report a use of a symbol that the target release does not have."""
-        if caught is not None and caught.takes(kind):
+        if (caught is not None and caught.takes(kind)) or not self.collecting:
             return
         if not self.imports_tensorrt and confidence == "high":
             confidence = "medium"
@@ -107,7 +107,7 @@ class Reporter:
 
     def misfit(self, flavour: str, symbol: str, node: ast.AST, caught: Caught | None) -> None:
         """Report a call that the old release took and the new one refuses."""
-        if caught is not None and caught.takes("TypeError"):
+        if (caught is not None and caught.takes("TypeError")) or not self.collecting:
             return
         upgrade = self.upgrades[flavour]
         text = upgrade.text(symbol)[1].replace("\n", "; or ")
@@ -119,7 +119,7 @@ class Reporter:
 
     def fixed(self, flavour: str, symbol: str, node: ast.AST, caught: Caught | None) -> None:
         """Report that a property is set that can only be read in the target release."""
-        if caught is not None and caught.takes("AttributeError"):
+        if (caught is not None and caught.takes("AttributeError")) or not self.collecting:
             return
         upgrade = self.upgrades[flavour]
         told = f"{symbol} can only be read in {flavour} {upgrade.after}"

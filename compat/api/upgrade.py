@@ -121,6 +121,7 @@ class Upgrade:
             return ""
         return self.surface.lost_after(symbol, self.before) or ""
 
+    @cache  # noqa: B019 - an upgrade lives as long as the process
     def when(self, release: str) -> str:
         """Return "at 11.0.0.114", or "by 10.0.0b6 (9.x was not collected)" behind a gap."""
         order = self.surface.releases

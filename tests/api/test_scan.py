@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,36 @@ def test_deep_loops_take_no_time(tmp_path: Path) -> None:
     (one,) = _scan("\n".join(lines) + "\n")
 
     assert one.line == 20
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = (trt, trt)\n" + "a = (a, a)\n" * 60,
+        "a = (1, 1)\n" + "a = (a, a)\n" * 60,
+        "a = 'x'\n" + "a = a + a\n" * 60,
+        "".join(f"if x{at}:\n    a{at} = trt.Logger()\n" for at in range(4000)),
+        "".join(f"def f{at}(a):\n    return f{at + 1}(a)\n" for at in range(1000)),
+        "x = 1 << (1 << 62)\ny = 'a' * (1 << 62)\n",
+    ],
+    ids=["tuples", "constants", "strings", "branches", "functions", "numbers"],
+)
+def test_code_that_grows_takes_no_time(text: str) -> None:
+    """What doubles with each line is let go of; a few seconds at most."""
+    begun = time.process_time()
+
+    assert _scan("import tensorrt as trt\n" + text) == []
+    assert time.process_time() - begun < 10
+
+
+def test_a_script_that_names_a_variable_often_takes_no_time() -> None:
+    """Its options are told once."""
+    script = "X=--fp16\n" * 5000 + "trtexec $X $X --skipInference\n" * 2000
+    begun = time.process_time()
+    found = scan_text(script, "a.sh", upgrades("10.16", "11"), python=False)
+
+    assert len(found) == 5000
+    assert time.process_time() - begun < 10
 
 
 def test_a_path_that_is_not_there_is_a_users_error(tmp_path: Path) -> None:
