@@ -33,6 +33,7 @@ PARSERS = frozenset({"parse", "Version", "LooseVersion", "StrictVersion", "parse
 _METHODS = frozenset({"split", "rsplit", "startswith", "strip", "partition", "replace", "lstrip"})
 _PARTS = {"major": 0, "minor": 1, "micro": 2}
 _LARGE = 1 << 70
+_SHORT = 200
 
 
 def compared(left: Value, ops: Sequence[ast.cmpop], right: Sequence[Value]) -> Value:
@@ -61,17 +62,19 @@ def computed(op: ast.operator, left: Value, right: Value) -> Value:
     """Return what an operator on constants gives."""
     if not (left.known and right.known) or type(op) not in _BINARY:
         return Value()
-    if isinstance(op, ast.LShift) and not (isinstance(right.const, int) and right.const < 70):
+    numbers = all(type(one.const) is int for one in (left, right))
+    # A text times a number, or a long shift, is as large as it likes.
+    if isinstance(op, (ast.Mult, ast.LShift)) and not numbers:
         return Value()
     try:
+        if isinstance(op, ast.LShift) and right.const not in range(70):
+            raise OverflowError
         result = _BINARY[type(op)](left.const, right.const)
     except (TypeError, ValueError, ArithmeticError):
         return Value()
-    if isinstance(result, int) and abs(result) > _LARGE:
-        return Value()
-    if isinstance(result, (str, tuple)) and len(result) > 10_000:
-        return Value()
-    return constant(result, left.derived or right.derived)
+    long = isinstance(result, (str, tuple)) and len(result) > 10_000
+    large = isinstance(result, int) and abs(result) > _LARGE
+    return Value() if long or large else constant(result, left.derived or right.derived)
 
 
 def called(name: str, owner: Value | None, arguments: Sequence[Value]) -> Value:
@@ -85,6 +88,9 @@ def called(name: str, owner: Value | None, arguments: Sequence[Value]) -> Value:
         return Value()
     try:
         if owner is not None and isinstance(owner.const, str) and name in _METHODS:
+            # A version is short; a longer text could grow with each call.
+            if any(isinstance(one, str) and len(one) > _SHORT for one in (owner.const, *given)):
+                raise ValueError
             got = getattr(owner.const, name)(*given)
             return constant(tuple(got) if isinstance(got, list) else got, derived)
         if len(given) == 1 and name in PARSERS and isinstance(given[0], str):
