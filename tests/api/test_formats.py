@@ -13,6 +13,8 @@ from compat.api import formats
 from compat.api.findings import RULES, Finding
 from compat.cli import main
 
+# OASIS' schema (Schemata/sarif-schema-2.1.0.json of oasis-tcs/sarif-spec, as the source package of
+# sarif-pydantic 0.6.2 on PyPI holds it), without its white space.
 SCHEMA = Path(__file__).with_name("sarif-schema-2.1.0.json")
 CODE = """\
 import tensorrt as trt
