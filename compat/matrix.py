@@ -89,7 +89,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run will do. `golden` and `machine` are known once a run has started."""
+    """What a run will do. `golden` and `machine` are known once a run has started.
+
+    `code`: what each upgrade breaks in the user's code (``compat.api.moves``).
+    """
 
     config: Mapping[str, str]
     quick: bool
@@ -101,6 +104,7 @@ class Plan:
     items: tuple[Item, ...]
     golden: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     machine: Mapping[str, Any] = field(default_factory=dict)
+    code: tuple[Mapping[str, Any], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as it stands in ``plan.json``."""

@@ -17,12 +17,13 @@ from typing import Any
 from rich.console import Console
 
 from compat import analysis, models, report
+from compat.api.moves import Move, broken
 from compat.conductor import machine, slots
 from compat.conductor.jobs import Kitchen
 from compat.conductor.lock import locked
 from compat.conductor.phases import Conductor, take_leftovers
 from compat.conductor.progress import Progress
-from compat.config import Config, load_config
+from compat.config import Config, ConfigError, load_config
 from compat.errors import UserError
 from compat.matrix import PHASES, Plan, Selection, SelectionError, plan
 from compat.models import ModelSpec
@@ -63,7 +64,24 @@ def lay_out(options: Options) -> tuple[Config, Plan]:
         config = config.model_copy(update={"bench": bench})
     digest = hashlib.sha256(options.config.read_bytes()).hexdigest()
     source = {"path": os.path.relpath(options.config), "sha256": digest}
-    return config, plan(config, source=source, quick=options.quick, selection=options.selection)
+    planned = plan(config, source=source, quick=options.quick, selection=options.selection)
+    return config, replace(planned, code=_code(config, options.config, planned))
+
+
+def _code(config: Config, file: Path, planned: Plan) -> tuple[Mapping[str, Any], ...]:
+    """Return what the upgrades break in the code that ``[code] paths`` names."""
+    folder = file.parent
+    paths = [folder / path.expanduser() for path in config.code.paths]
+    for path in paths:
+        if not path.exists():
+            problem = f"  code.paths: {path}: no such file or folder; name what to scan"
+            raise ConfigError(file, [problem])
+    sides = ((u["from"], config.targets[u["from"]], u["to"]) for u in planned.upgrades)
+    made = [
+        Move(name, to, current.flavour, current.version, config.targets[to].version)
+        for name, current, to in sides
+    ]
+    return tuple(broken(paths, folder, made)) if paths else ()
 
 
 def run(options: Options, console: Console) -> int:

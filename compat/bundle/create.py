@@ -251,6 +251,7 @@ def _carried(config: Config) -> dict[str, Any]:
     content = config.model_dump(mode="json", by_alias=True)
     for target in content["targets"].values():
         target.update({"index": None, "find-links": []})
+    content["code"] = {"paths": []}  # what was found in it stands in the plan
     return content
 
 

@@ -95,6 +95,7 @@ def _plan(sources: Sequence[Source]) -> dict[str, Any]:
     merged = dict(sources[0].plan)
     for key, names in (("items", ("id",)), ("targets", ("name",)), ("upgrades", ("from", "to"))):
         merged[key] = _union((source.plan[key] for source in sources), names)
+    merged["code"] = _union((source.plan.get("code") or [] for source in sources), ("from", "to"))
     merged["items"] = [_expected(item, merged["targets"]) for item in merged["items"]]
     merged["models"] = _models(sources)
     merged["golden"] = {}

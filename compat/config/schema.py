@@ -311,6 +311,12 @@ class ImagesConfig(_Table):
     max_lag: Lag | None = None
 
 
+class CodeConfig(_Table):
+    """``[code]``: the user's own code, scanned for what each upgrade of TensorRT breaks in it."""
+
+    paths: list[Path] = []
+
+
 class Config(_Table):
     """A whole ``compat.toml``."""
 
@@ -328,6 +334,7 @@ class Config(_Table):
     timeouts: TimeoutConfig = TimeoutConfig()
     gate: GateConfig = GateConfig()
     images: ImagesConfig = ImagesConfig()
+    code: CodeConfig = CodeConfig()
 
     def build_of(self, target: str) -> BuildConfig:
         """Return what a target's builder is told: its own settings over the common ones."""

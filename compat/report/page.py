@@ -15,7 +15,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from compat.analysis.results import Results
-from compat.report import claims, crosschecks, damage, details, figures, findings, matrix, tables
+from compat.report import (
+    claims,
+    code,
+    crosschecks,
+    damage,
+    details,
+    figures,
+    findings,
+    matrix,
+    tables,
+)
 from compat.report.cells import CellView, collect
 from compat.report.html import state as state_html
 from compat.report.rows import Row, rows
@@ -121,6 +131,7 @@ def _render(results: Results, content: dict[str, Any], pages: list[ModelPage], m
         upgrades=results.upgrades,
         coverage=results.coverage,
         claims=[] if model else claims.statements(results.claims),
+        code=[] if model else code.your_code(results),
         question=question(results),
         machine=machine(results),
         pages=pages,
@@ -164,6 +175,7 @@ def _template() -> Template:
         plural=figures.plural,
         claim_words=claims.WORDS,
         build_settings=figures.build_settings,
+        code_of=code.of_upgrade,
         marks=figures.MARKS,
         meanings=figures.MEANINGS,
         advice=findings.advice,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from compat.analysis.results import Results, UpgradeVerdict
-from compat.report import claims, damage, figures, findings
+from compat.report import claims, code, damage, figures, findings
 from compat.report.page import machine, question
 from compat.report.rows import Row, rows
 
@@ -34,11 +34,14 @@ def _lines(results: Results, items: Sequence[Row]) -> Iterator[str]:
     )
     for upgrade in results.upgrades:
         yield from _upgrade(upgrade)
+        if said := code.of_upgrade(results, upgrade.current, upgrade.candidate):
+            yield from ("", escape(said))
     if not results.upgrades or not gate.held:
         yield from ("", *(f"- {escape(r)}" for r in gate.because))
     if gate.allowed:
         yield from ("", "Let through by the configuration:", "")
         yield from (f"- {escape(a)}" for a in gate.allowed)
+    yield from _code(results)
     yield from _claims(results)
     yield from _worst(findings.failures(items))
     if said := damage.sentence(items):
@@ -56,6 +59,18 @@ def _upgrade(upgrade: UpgradeVerdict) -> Iterator[str]:
     if upgrade.reasons:
         yield ""
     yield from (f"{n}. {escape(r.text)}" for n, r in enumerate(upgrade.reasons[:3], 1))
+
+
+def _code(results: Results) -> Iterator[str]:
+    """The places in the user's code that break, the first ones of each upgrade."""
+    for one in code.your_code(results):
+        if one.places:
+            yield from ("", f"## Your code, {escape(one.current)} → {escape(one.candidate)}", "")
+        for place in one.places[:WORST]:
+            instead = f"; instead: {place.instead}" if place.instead else ""
+            yield f"- `{place.where}` {place.rule}: {escape(place.message + instead)}"
+        if more := len(one.places) - WORST:
+            yield from () if more < 0 else (f"- and {figures.plural(more, 'more place')}",)
 
 
 def _claims(results: Results) -> Iterator[str]:

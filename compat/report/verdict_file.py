@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from compat.analysis.results import Reason, Results, UpgradeVerdict, VariantCost
+from compat.api.moves import counts
 
 SCHEMA = 1
 
@@ -22,7 +23,7 @@ def verdict_json(results: Results) -> str:
         "reasons": list(gate.reasons),
         "allowed": list(gate.allowed),
         "coverage": {"ran": results.coverage.ran, "planned": results.coverage.planned},
-        "upgrades": [_upgrade(u) for u in results.upgrades],
+        "upgrades": [{**_upgrade(u), "code": _code(results, u)} for u in results.upgrades],
         "counts": dict(results.counts),
         "variants": [_variant(v) for v in results.variants],
         "claims": [asdict(c) for c in results.claims],
@@ -44,6 +45,15 @@ def _upgrade(upgrade: UpgradeVerdict) -> dict[str, Any]:
         },
         "reasons": [_reason(r) for r in upgrade.reasons],
     }
+
+
+def _code(results: Results, upgrade: UpgradeVerdict) -> dict[str, Any] | None:
+    """Return what the upgrade breaks in the user's code; None where none was looked at."""
+    for entry in results.plan.get("code") or ():
+        if (entry["from"], entry["to"]) == (upgrade.current, upgrade.candidate):
+            breaks, warnings = counts(entry)
+            return {"breaks": breaks, "warnings": warnings, "problem": entry["problem"]}
+    return None
 
 
 def _variant(cost: VariantCost) -> dict[str, Any]:

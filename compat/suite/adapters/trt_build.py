@@ -71,6 +71,7 @@ def build_engine(
     _add_profile(builder, config, network, request)
     if request.precision == "int8-calibrated":
         assert cuda is not None
+        # trt-compat: ignore[gone] asked for only where BuilderFlag.INT8 is, which left with it
         config.int8_calibrator = make_calibrator(trt, cuda, request)
     timings = _use_timing_cache(config, request)
     plan = builder.build_serialized_network(network, config)
@@ -165,12 +166,15 @@ def _configure(trt: Any, config: Any, request: Request, flags: List[str]) -> Non
         config.set_flag(getattr(trt.BuilderFlag, name))
     if request.variant in _HARDWARE_LEVELS:
         level = _HARDWARE_LEVELS[request.variant]
+        # trt-compat: ignore[gone] a variant that the release lacks was refused before
         config.hardware_compatibility_level = getattr(trt.HardwareCompatibilityLevel, level)
     if request.workspace_bytes and has(trt, "MemoryPoolType.WORKSPACE"):
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, request.workspace_bytes)
     elif request.workspace_bytes:  # before 8.4
+        # trt-compat: ignore[gone] reached only without MemoryPoolType.WORKSPACE
         config.max_workspace_size = request.workspace_bytes
     if request.optimization_level is not None:
+        # trt-compat: ignore[gone] a level that the release lacks was refused before
         config.builder_optimization_level = request.optimization_level
     if has(trt, "TacticSource.CUDNN"):
         # libcudnn.so.8 is a shim that opens its large parts on first use; a bundle may leave those
@@ -257,4 +261,5 @@ def _add_profile(builder: Any, config: Any, network: Any, request: Request) -> N
     if config.add_optimization_profile(profile) < 0:
         raise Refused("profile-wrong", "the builder refused the profile %r" % (request.profile,))
     if request.precision == "int8-calibrated":
+        # trt-compat: ignore[gone] asked for only where BuilderFlag.INT8 is, which left with it
         config.set_calibration_profile(profile)
