@@ -74,7 +74,7 @@ def test_a_region_with_half_edges_is_not_called_not_int8() -> None:
     """ViT-B/16 with Q/DQ nodes in 8.6.0: its builds failed because of what is told of the edges."""
     text = (
         "Engine Layer Information:\n"
-        "Layer(Myelin): {ForeignNode[patches...head]}, Tactic: 0x0, x (Half[-1,3]) -> y (Half[-1,2])"
+        "Layer(Myelin): {ForeignNode[patch...head]}, Tactic: 0x0, x (Half[-1,3]) -> y (Half[-1,2])"
     )
 
     assert layer_types([text]) == {"fused": 1}
