@@ -35,9 +35,6 @@ class BindingsEngine(DeviceEngine):
     def _give_shape(self, name: str, shape: Tuple[int, ...]) -> bool:
         return bool(self._context.set_binding_shape(self._index[name], shape))
 
-    def _opt_shape(self, name: str) -> Tuple[int, ...]:
-        return tuple(self._engine.get_profile_shape(0, self._index[name])[1])
-
     def _shape(self, name: str) -> Tuple[int, ...]:
         return tuple(self._context.get_binding_shape(self._index[name]))
 

@@ -54,10 +54,6 @@ class DeviceEngine(Engine):
         """Set an input's shape; False where TensorRT refuses it."""
 
     @abc.abstractmethod
-    def _opt_shape(self, name: str) -> Tuple[int, ...]:
-        """Return an input's shape at the optimum of profile 0."""
-
-    @abc.abstractmethod
     def _shape(self, name: str) -> Tuple[int, ...]:
         """Return an output's shape, once all inputs have theirs."""
 
@@ -128,14 +124,8 @@ class DeviceEngine(Engine):
         return dict(super().numbers(), context_bytes=context_bytes(self._engine))
 
     def layers(self) -> str:
-        """Return the layers as JSON, as TensorRT's engine inspector writes them.
-
-        Without shapes TensorRT 8 answers "N/A due to dynamic shapes" (seen in 8.6.0), so the
-        inspector gets the context with every input at its optimum.
-        """
-        for name in filter(self._is_input, self._names):
-            self._give_shape(name, self._opt_shape(name))
-        return layer_information(self._trt, self._engine, self._context)
+        """Return the layers as JSON, as TensorRT's engine inspector writes them."""
+        return layer_information(self._trt, self._engine)
 
     def timer(self) -> Callable[[], float]:
         """Return a clock that counts the GPU time of what is enqueued between its calls."""
@@ -160,9 +150,6 @@ class PlanEngine(DeviceEngine):
 
     def _give_shape(self, name: str, shape: Tuple[int, ...]) -> bool:
         return bool(self._context.set_input_shape(name, shape))
-
-    def _opt_shape(self, name: str) -> Tuple[int, ...]:
-        return tuple(self._engine.get_tensor_profile_shape(name, 0)[1])
 
     def _shape(self, name: str) -> Tuple[int, ...]:
         return tuple(self._context.get_tensor_shape(name))

@@ -51,17 +51,17 @@ def context_bytes(engine: Any) -> int:
     return int(engine.device_memory_size)
 
 
-def layer_information(trt: Any, engine: Any, context: Any) -> str:
+def layer_information(trt: Any, engine: Any) -> str:
     """Return what the engine inspector (8.2 and later) says of the layers, as JSON, else "".
 
-    The context's inputs have shapes.
+    8.6.0 says "N/A due to dynamic shapes" of all types, also where the inspector has an execution
+    context whose inputs have shapes (seen on an H200): the builder's log tells them instead.
     """
     if not has(trt, "LayerInformationFormat.JSON"):
         return ""
     inspector = engine.create_engine_inspector()
     if inspector is None:
         return ""
-    inspector.execution_context = context
     return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
 
 
