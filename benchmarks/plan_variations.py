@@ -25,6 +25,7 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "profile-larger": {"profile": (1, 8, 32)},
     "profile-two": {"profiles": 2},
     "static": {"profile": None},
+    "tiny": {"profile": None, "width": 8},
     "fp16": {"dtype": "float16"},
     "named": {"name": "a-network-with-a-name"},
     "level-0": {"optimization_level": 0},
@@ -102,11 +103,24 @@ def _store(path: str, data: bytes, trt: Any, wish: dict[str, Any]) -> None:
 
 
 def _build(trt: Any, wish: dict[str, Any]) -> Any:
-    logger = trt.Logger(trt.Logger.ERROR)
-    builder = trt.Builder(logger)
+    builder = trt.Builder(trt.Logger(trt.Logger.ERROR))
     # The weights must live until the plan is there.
     network, alive = _network(trt, builder, wish)
     config = builder.create_builder_config()
+    _configure(trt, config, wish)
+    batches = wish.get("profile", (1, 4, 16))
+    for _ in range(wish.get("profiles", 1) if batches else 0):
+        profile = builder.create_optimization_profile()
+        profile.set_shape("x", *((batch, wish.get("width", 64)) for batch in batches))
+        config.add_optimization_profile(profile)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise RuntimeError("the builder gave no plan")
+    del alive
+    return plan
+
+
+def _configure(trt: Any, config: Any, wish: dict[str, Any]) -> None:
     for flag in wish.get("flags", ()):
         config.set_flag(getattr(trt.BuilderFlag, flag))
     if "level" in wish:
@@ -126,16 +140,6 @@ def _build(trt: Any, wish: dict[str, Any]) -> Any:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, wish["workspace"])
     if "aux_streams" in wish:
         config.max_aux_streams = wish["aux_streams"]
-    batches = wish.get("profile", (1, 4, 16))
-    for _ in range(wish.get("profiles", 1) if batches else 0):
-        profile = builder.create_optimization_profile()
-        profile.set_shape("x", *((batch, wish.get("width", 64)) for batch in batches))
-        config.add_optimization_profile(profile)
-    plan = builder.build_serialized_network(network, config)
-    if plan is None:
-        raise RuntimeError("the builder gave no plan")
-    del alive
-    return plan
 
 
 def _network(trt: Any, builder: Any, wish: dict[str, Any]) -> tuple[Any, list[Any]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from struct import Struct
 from struct import error as struct_error
 
-from compat.engine.bounded import Bounded, Unreadable
+from compat.engine.bounded import Bounded, UnreadableError
 from compat.engine.plan_format import inverted
 
 MAGIC = b"ptrt"
@@ -54,14 +54,14 @@ def read_archive(source: Bounded, start: int, end: int) -> Archive:
     """Read the archive that begins at `start`; it may not lie beyond `end`.
 
     Raises:
-        Unreadable: it is cut, or is no archive.
+        UnreadableError: it is cut, or is no archive.
     """
     if end - start < HEADER_BYTES + len(CLOSING):
-        raise Unreadable(f"its archive is cut: {max(0, end - start)} bytes are left of it")
+        raise UnreadableError(f"its archive is cut: {max(0, end - start)} bytes are left of it")
     data = source.upto(start, min(_READ_BYTES, end - start))
     magic, number, payload, _ = _HEADER.unpack_from(data)
     if magic != MAGIC:
-        raise Unreadable(f"no archive stands at byte {start}")
+        raise UnreadableError(f"no archive stands at byte {start}")
     values = _Values(data, HEADER_BYTES)
     version = values.leading(_BYTE)
     return Archive(number, HEADER_BYTES + payload, version, values.record(_DEVICE))

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compat.engine.bounded import Bounded, Unreadable
+from compat.engine.bounded import Bounded, UnreadableError
 from compat.engine.plan_file import Plan
 from compat.suite.manifest import manifest_path, sha256_of
 
 #: A manifest is about a kilobyte.
 _MAX_BYTES = 1 << 18
 
-_CLAIMS = ("flavour", "version", "arch", "variant", "precision", "model", "sha256")
+_CLAIM_CHARACTERS = 200
+_CLAIMS = ("flavour", "version", "arch", "variant", "precision", "model", "sha256", "bytes")
 
 
 @dataclass(slots=True)
@@ -28,7 +29,7 @@ class Manifest:
     """
 
     path: str
-    claims: dict[str, Any] = field(default_factory=dict)
+    claims: dict[str, str | int] = field(default_factory=dict)
     digest: str = "none"
     problems: list[str] = field(default_factory=list)
 
@@ -43,9 +44,9 @@ def read_manifest(engine: Path | str) -> Manifest | None:
     try:
         with Bounded(path) as source:
             if source.size > _MAX_BYTES:
-                raise Unreadable(f"is {source.size} bytes long, which no manifest is")
+                raise UnreadableError(f"is {source.size} bytes long, which no manifest is")
             claims = json.loads(source.at(0, source.size))
-    except Unreadable as error:
+    except UnreadableError as error:
         found.problems.append(f"its manifest {error}")
         return found
     except (ValueError, RecursionError):
@@ -53,7 +54,7 @@ def read_manifest(engine: Path | str) -> Manifest | None:
         return found
     if not isinstance(claims, dict) or not {"sha256", "bytes"} & claims.keys():
         return None
-    found.claims = {name: claims[name] for name in (*_CLAIMS, "bytes") if name in claims}
+    found.claims = {name: _claim(claims[name]) for name in _CLAIMS if name in claims}
     if isinstance(claims.get("sha256"), str):
         found.digest = "not-checked"
     return found
@@ -85,6 +86,13 @@ def check_digest(manifest: Manifest, engine: Path | str) -> None:
     manifest.digest = "matches" if matches else "differs"
     if not matches:
         manifest.problems.append("differs from the SHA-256 in its manifest")
+
+
+def _claim(value: Any) -> str | int:
+    """Return a claim as it stands, or a few characters of what no manifest claims."""
+    if isinstance(value, int) or (isinstance(value, str) and len(value) <= _CLAIM_CHARACTERS):
+        return value
+    return repr(value)[:_CLAIM_CHARACTERS]
 
 
 def _agrees(claimed: str, stated: str) -> bool:

@@ -16,7 +16,7 @@ LIMIT = 1_000_000
 _HEAD = 4096
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A file cannot be read as an engine; the text says why, in one line."""
 
 
@@ -27,19 +27,19 @@ class Bounded:
         """Open a file and read its first 4 kB.
 
         Raises:
-            Unreadable: it is no regular file, or the system refuses it.
+            UnreadableError: it is no regular file, or the system refuses it.
         """
         try:
             # A pipe would block the open, a device may do anything when read.
             self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
-            raise Unreadable(f"cannot be opened: {_reason(error)}") from None
+            raise UnreadableError(f"cannot be opened: {_reason(error)}") from None
         self.read_bytes = 0
         self._head = b""
         try:
             status = os.fstat(self._descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise Unreadable("is no regular file")
+                raise UnreadableError("is no regular file")
             self.size = status.st_size
             self._head = self.at(0, min(self.size, _HEAD))
         except BaseException:
@@ -50,27 +50,27 @@ class Bounded:
         """Return exactly `count` bytes from `place`.
 
         Raises:
-            Unreadable: the file ends before, or the limit is reached.
+            UnreadableError: the file ends before, or the limit is reached.
         """
         end = place + count
-        if end <= len(self._head) and place >= 0:
+        if 0 <= place <= end <= len(self._head):
             return self._head[place:end]
-        if place < 0 or count < 0 or end > self.size:
-            raise Unreadable(f"bytes {place} to {end} lie beyond its end ({self.size})")
+        if not 0 <= place <= end <= self.size:
+            raise UnreadableError(f"bytes {place} to {end} lie beyond its end ({self.size})")
         if self.read_bytes + count > LIMIT:
-            raise Unreadable(f"more than {LIMIT} bytes of it would have to be read")
+            raise UnreadableError(f"more than {LIMIT} bytes of it would have to be read")
         try:
             data = os.pread(self._descriptor, count, place)
         except OSError as error:
-            raise Unreadable(f"cannot be read: {_reason(error)}") from None
+            raise UnreadableError(f"cannot be read: {_reason(error)}") from None
         self.read_bytes += len(data)
         if len(data) != count:
-            raise Unreadable("became shorter while it was read")
+            raise UnreadableError("became shorter while it was read")
         return data
 
     def upto(self, place: int, count: int) -> bytes:
         """Return `count` bytes from `place`, or fewer where the file ends before."""
-        return self.at(place, max(0, min(count, self.size - place)))
+        return self.at(place, min(count, self.size - place)) if place < self.size else b""
 
     def __enter__(self) -> Bounded:
         return self

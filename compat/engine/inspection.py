@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from compat.engine import beside, wrappers
-from compat.engine.bounded import Bounded, Unreadable
+from compat.engine.bounded import Bounded, UnreadableError
 from compat.engine.plan_file import Plan, Stated, layout_at, read_plan
 from compat.engine.plan_format import plan_format
 
@@ -58,7 +58,7 @@ class Inspection:
         }
 
 
-def inspect(path: Path | str, *, digest: bool = False) -> Inspection:
+def inspect_file(path: Path | str, *, digest: bool = False) -> Inspection:
     """Read a file; with `digest` the whole of it where a manifest states one."""
     found = Inspection(str(path))
     try:
@@ -66,10 +66,10 @@ def inspect(path: Path | str, *, digest: bool = False) -> Inspection:
             found.bytes = source.size
             try:
                 _read(source, found)
-            except Unreadable as error:
+            except UnreadableError as error:
                 found.problems.append(str(error))
             found.read_bytes = source.read_bytes
-    except Unreadable as error:
+    except UnreadableError as error:
         found.problems.append(str(error))
         return found
     _look_beside(found, digest=digest)
@@ -78,7 +78,7 @@ def inspect(path: Path | str, *, digest: bool = False) -> Inspection:
 
 def _read(source: Bounded, found: Inspection) -> None:
     if source.size == 0:
-        raise Unreadable("is empty")
+        raise UnreadableError("is empty")
     start, end = 0, source.size
     for _ in range(wrappers.MAX_DEPTH + 1):
         layout = layout_at(source, start)
@@ -92,12 +92,14 @@ def _read(source: Bounded, found: Inspection) -> None:
             break
         found.wrappers.append((wrapper.name, wrapper.facts))
         if wrapper.path:
-            raise Unreadable(f"holds no engine: it names {wrapper.path!r} as its engine's file")
+            raise UnreadableError(
+                f"holds no engine: it names {wrapper.path!r} as its engine's file"
+            )
         start, end = wrapper.start, wrapper.end
     else:
-        raise Unreadable(f"has more than {wrappers.MAX_DEPTH} wrappers around each other")
+        raise UnreadableError(f"has more than {wrappers.MAX_DEPTH} wrappers around each other")
     if found.wrappers:
-        raise Unreadable(f"no plan stands inside its wrapper, at byte {start}")
+        raise UnreadableError(f"no plan stands inside its wrapper, at byte {start}")
     _name(source, found)
 
 
@@ -120,7 +122,7 @@ def _look_beside(found: Inspection, *, digest: bool) -> None:
         return
     row = next((one for one in plan_format().foreign if one.name == found.other), None)
     if row and manifest.claims.get("flavour") in row.flavours:
-        # The matrix has columns without TensorRT; their engines are no plans, as their manifests say.
+        # The matrix has columns without TensorRT; their manifests say so.
         found.kind, found.problems = "other-runtime", []
     beside.check(manifest, found.path, found.bytes, found.plan)
     if digest:

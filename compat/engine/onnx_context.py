@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from compat.engine.bounded import Bounded, Unreadable
+from compat.engine.bounded import Bounded, UnreadableError
 
 _MAX_FIELDS = 4096  # in all; an EPContext model has a handful of nodes
 _VARINT_BYTES = 10
@@ -26,15 +26,19 @@ _NAME, _INTEGER, _BYTES = 1, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Onnx:
-    """An ONNX model; `engine` is where an embedded engine stands, `path` the one it names."""
+    """An ONNX model; `engine` is where an embedded engine stands, `path` the one it names.
+
+    `context` tells whether it has a node EPContext, `whole` whether it could be walked to its end.
+    """
 
     facts: dict[str, str]
     engine: tuple[int, int] | None = None
     path: str = ""
     context: bool = False
+    whole: bool = True
 
 
-class _NotProtobuf(Exception):
+class _NotProtobufError(Exception):
     """The bytes do not parse."""
 
 
@@ -62,10 +66,11 @@ def read_onnx(source: Bounded, start: int, end: int) -> Onnx | None:
             if (node.number, node.wire) == (_NODE, _LENGTH):
                 found = _context(walk, node)
                 if found:
+                    for _ in fields:  # a file that is cut breaks off here
+                        pass
                     return found
-    except (_NotProtobuf, Unreadable):
-        # A large model is left at the limit; it began as one all the same.
-        return Onnx({}) if walk.graph_seen(start) else None
+    except (_NotProtobufError, UnreadableError):
+        return Onnx({}, whole=False) if walk.begins_as_model(start) else None
     return Onnx({})
 
 
@@ -111,7 +116,7 @@ class _Walk:
     def __init__(self, source: Bounded) -> None:
         self._source, self._left = source, _MAX_FIELDS
 
-    def graph_seen(self, start: int) -> bool:
+    def begins_as_model(self, start: int) -> bool:
         """Tell whether the bytes begin as ONNX files do: a version, then a known field."""
         head = self._source.upto(start, 3)
         return len(head) == 3 and head[0] == 0x08 and head[1] < 0x20 and head[2] in _SECOND_TAGS
@@ -126,7 +131,7 @@ class _Walk:
         while place < end:
             self._left -= 1
             if self._left < 0:
-                raise _NotProtobuf
+                raise _NotProtobufError
             tag, place = self._varint(place, end)
             wire, value = tag & 7, 0
             if wire == _VARINT:
@@ -137,9 +142,9 @@ class _Walk:
             elif wire in (_FIXED64, _FIXED32):
                 stop = place + (8 if wire == _FIXED64 else 4)
             else:
-                raise _NotProtobuf
+                raise _NotProtobufError
             if stop > end:
-                raise _NotProtobuf
+                raise _NotProtobufError
             yield _Field(tag >> 3, wire, value, place, stop)
             place = stop
 
@@ -150,7 +155,7 @@ class _Walk:
             value |= (byte & 0x7F) << (7 * index)
             if byte < 0x80:
                 return value, place + index + 1
-        raise _NotProtobuf
+        raise _NotProtobufError
 
 
 # producer_name, producer_version, domain, model_version, doc_string, graph, opset_import

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from compat.engine import archive
-from compat.engine.bounded import Bounded, Unreadable
+from compat.engine.bounded import Bounded, UnreadableError
 from compat.engine.plan_format import Device, How, Layout, Place, packed, plan_format
 
 #: More sections than this are no plan that anybody was seen to write.
@@ -71,10 +72,10 @@ def read_plan(source: Bounded, layout: Layout, start: int, end: int) -> Plan:
     What contradicts itself or lies beyond the file is said in the plan's `problems`.
 
     Raises:
-        Unreadable: not even its header is there.
+        UnreadableError: not even its header is there.
     """
     if end - start < layout.header:
-        raise Unreadable(
+        raise UnreadableError(
             f"is cut: {end - start} bytes, and the header alone of a plan has {layout.header}"
         )
     head = source.at(start, layout.header)
@@ -131,9 +132,7 @@ def _check_length(source: Bounded, layout: Layout, plan: Plan, start: int, end: 
             plan.problems.append("does not end as a plan does: its end is overwritten or missing")
 
 
-def _read_sections(
-    source: Bounded, layout: Layout, plan: Plan, start: int, end: int
-) -> None:
+def _read_sections(source: Bounded, layout: Layout, plan: Plan, start: int, end: int) -> None:
     count = int(plan.stated.pop("sections").value)
     if not 0 < count <= MAX_SECTIONS:
         plan.problems.append(f"declares {count} sections, which no plan has")
@@ -154,9 +153,18 @@ def _read_sections(
         elif section.tag == "ENGN":
             at = start + section.at
             _read_archive(source, plan, at, at + section.bytes)
+    if not plan.problems:
+        _check_gaps(layout, plan, table_end, limit - len(layout.closing))
+
+
+def _check_gaps(layout: Layout, plan: Plan, start: int, end: int) -> None:
+    """See that the sections fill a plan, but for what aligns them."""
     spans = sorted((one.at, one.at + one.bytes) for one in plan.sections if one.bytes)
-    if any(first[1] > second[0] for first, second in zip(spans, spans[1:], strict=False)):
-        plan.problems.append("its sections overlap")
+    for (_, before), (after, _) in pairwise([(start, start), *spans, (end, end)]):
+        if after < before:
+            plan.problems.append("its sections overlap")
+        elif after - before >= layout.align:
+            plan.problems.append(f"{after - before} bytes from {before} belong to no section")
 
 
 def _sections(rows: bytes) -> Iterator[Section]:
@@ -177,7 +185,7 @@ def _read_archive(source: Bounded, plan: Plan, start: int, end: int) -> None:
     try:
         found = archive.read_archive(source, start, end)
         closing = source.at(end - len(archive.CLOSING), len(archive.CLOSING))
-    except Unreadable as error:
+    except UnreadableError as error:
         plan.problems.append(str(error))
         return
     plan.stated["archive_format"] = Stated(found.format, "observed")

@@ -41,7 +41,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How one kind of plan begins, and where its table of sections stands (-1: it has none)."""
+    """How one kind of plan begins, and where its table of sections stands (-1: it has none).
+
+    Sections begin at multiples of `align`.
+    """
 
     id: str
     magic: bytes
@@ -52,6 +55,7 @@ class Layout:
     source: str
     places: tuple[Place, ...]
     table: int = -1
+    align: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any
 
-from compat.engine.bounded import Bounded, Unreadable
+from compat.engine.bounded import Bounded, UnreadableError
 from compat.engine.onnx_context import read_onnx
 from compat.engine.plan_format import Foreign, plan_format
 
@@ -52,7 +52,7 @@ def unwrap(source: Bounded, start: int, end: int) -> Wrapper | None:
     """Return the wrapper that begins at a place; None where none does.
 
     Raises:
-        Unreadable: one begins there, and is cut or declares what cannot be.
+        UnreadableError: one begins there, and is cut or declares what cannot be.
     """
     head = source.upto(start, min(_BLOB.size, end - start))
     if head[:4] in _BLOB_MAGICS:
@@ -70,7 +70,7 @@ def _prefix(source: Bounded, head: bytes, start: int, end: int) -> Wrapper | Non
         return None
     inner = start + _LENGTH.size + length
     if inner >= end:
-        raise Unreadable(
+        raise UnreadableError(
             f"is cut: {length} bytes of JSON in front of a plan, and {end - start} are there"
         )
     facts = _facts(source, start + _LENGTH.size, length, _JSON_KEYS)
@@ -79,12 +79,12 @@ def _prefix(source: Bounded, head: bytes, start: int, end: int) -> Wrapper | Non
 
 def _blob(source: Bounded, head: bytes, start: int, end: int) -> Wrapper:
     if len(head) < _BLOB.size:
-        raise Unreadable("is cut within the header of an ExecuTorch blob")
+        raise UnreadableError("is cut within the header of an ExecuTorch blob")
     magic, metadata, metadata_bytes, engine, engine_bytes, _ = _BLOB.unpack(head)
     if metadata < _BLOB.size or metadata + metadata_bytes > engine:
-        raise Unreadable("its ExecuTorch header places metadata and engine over each other")
+        raise UnreadableError("its ExecuTorch header places metadata and engine over each other")
     if start + engine + engine_bytes > end:
-        raise Unreadable(
+        raise UnreadableError(
             f"is cut: its ExecuTorch header places the engine at {engine} to "
             f"{engine + engine_bytes}, and {end - start} bytes are there"
         )
@@ -97,8 +97,10 @@ def _onnx(source: Bounded, start: int, end: int) -> Wrapper | None:
     model = read_onnx(source, start, end)
     if model is None:
         return None
+    if not model.whole:
+        raise UnreadableError("begins as an ONNX model, which is cut or too large to be an engine")
     if not model.context:
-        raise Unreadable("is an ONNX model, not an engine: build an engine from it")
+        raise UnreadableError("is an ONNX model, not an engine: build an engine from it")
     facts = {name: _short(value) for name, value in sorted(model.facts.items())[:16]}
     inner, stop = model.engine or (end, end)
     return Wrapper("ONNX EPContext", facts, inner, stop, model.path)
