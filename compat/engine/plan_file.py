@@ -85,7 +85,7 @@ def read_plan(source: Bounded, layout: Layout, start: int, end: int) -> Plan:
         if value is not None:
             plan.stated[place.name] = Stated(value, place.how)
     if layout.magic == archive.MAGIC:
-        _read_archive(source, plan, start, end)
+        _read_archive(source, plan, start, end, end)
         return plan
     if "bytes" in plan.stated:
         _check_length(source, layout, plan, start, end)
@@ -139,10 +139,12 @@ def _read_sections(source: Bounded, layout: Layout, plan: Plan, start: int, end:
         return
     table_end = layout.table + count * _ROW_BYTES
     if start + table_end > end:
-        plan.problems.append("is cut within its table of sections")
+        if not plan.problems:
+            plan.problems.append("is cut within its table of sections")
         return
     rows = source.at(start + layout.table, count * _ROW_BYTES)
-    limit = min(plan.bytes, plan.declared_bytes or plan.bytes)
+    # A cut was told already; what it cost the sections follows from it.
+    limit = plan.declared_bytes or plan.bytes
     for section in _sections(rows):
         plan.sections.append(section)
         if section.at < table_end or section.at + section.bytes > limit:
@@ -152,7 +154,7 @@ def _read_sections(source: Bounded, layout: Layout, plan: Plan, start: int, end:
             )
         elif section.tag == "ENGN":
             at = start + section.at
-            _read_archive(source, plan, at, at + section.bytes)
+            _read_archive(source, plan, at, at + section.bytes, end)
     if not plan.problems:
         _check_gaps(layout, plan, table_end, limit - len(layout.closing))
 
@@ -180,22 +182,24 @@ def _readable(tag: bytes) -> str:
     return text if text.isascii() and text.isprintable() else tag.hex()
 
 
-def _read_archive(source: Bounded, plan: Plan, start: int, end: int) -> None:
-    """Read an archive that takes the bytes from `start` to `end`, and see that it is whole."""
+def _read_archive(source: Bounded, plan: Plan, start: int, end: int, there: int) -> None:
+    """Read an archive that takes the bytes from `start` to `end`; the file has those to `there`."""
+    whole = end <= there
     try:
-        found = archive.read_archive(source, start, end)
-        closing = source.at(end - len(archive.CLOSING), len(archive.CLOSING))
+        found = archive.read_archive(source, start, min(end, there))
+        closing = source.at(end - len(archive.CLOSING), len(archive.CLOSING)) if whole else b""
     except UnreadableError as error:
-        plan.problems.append(str(error))
+        if whole:
+            plan.problems.append(str(error))
         return
     plan.stated["archive_format"] = Stated(found.format, "observed")
-    if found.bytes > end - start:
+    if whole and found.bytes > end - start:
         plan.problems.append(
             f"is cut: its archive declares {found.bytes} bytes and {end - start} are there"
         )
-    elif found.bytes < end - start:
+    elif whole and found.bytes < end - start:
         plan.problems.append(f"has {end - start - found.bytes} bytes behind its archive's end")
-    elif closing != archive.CLOSING:
+    elif whole and closing != archive.CLOSING:
         plan.problems.append("its archive does not end as archives do: overwritten or missing")
     version = ".".join(map(str, found.version))
     if version and plan.version and version != plan.version:
