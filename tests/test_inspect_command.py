@@ -154,6 +154,21 @@ def test_a_reader_that_leaves_gets_no_stack_trace(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_a_terminal_that_knows_ascii_only_gets_no_stack_trace() -> None:
+    """A mark is told in its place."""
+    done = subprocess.run(
+        [sys.executable, "-m", "compat", "inspect", str(REAL[0])],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.startswith("\\u2713")
+    assert done.stderr == ""
+
+
 def _copy(folder: Path) -> Path:
     path = folder / "real"
     if not path.exists():

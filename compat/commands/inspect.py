@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import glob
+import io
 import json
 import os
 import sys
@@ -27,9 +28,11 @@ SUFFIXES = (".engine", ".plan", ".trt")
 
 def inspect(arguments: argparse.Namespace, console: Console) -> int:
     """Tell what each file is; 1 where one is no engine, is cut, or contradicts its manifest."""
-    files = engines(arguments.files)
+    files, out = engines(arguments.files), console.file
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="backslashreplace")  # a terminal without a check mark
     try:
-        return _tell(files, console.file, as_json=arguments.json, digest=arguments.digest)
+        return _tell(files, out, as_json=arguments.json, digest=arguments.digest)
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; the interpreter must not flush into it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

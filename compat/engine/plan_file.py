@@ -98,8 +98,6 @@ def _value(place: Place, head: bytes) -> Any:
     """Return a field as it is told; None where the file states nothing."""
     if place.type == "version":
         return ".".join(str(part) for part in head[place.at : place.at + _VERSION_PARTS])
-    if place.type == "tag":
-        return head[place.at : place.at + 4].decode("latin-1")
     (number,) = packed("u32" if place.type in ("targets", "cuda") else place.type).unpack_from(
         head, place.at
     )

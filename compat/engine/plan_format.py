@@ -36,7 +36,7 @@ class Place:
     @property
     def bytes(self) -> int:
         """How many bytes it takes."""
-        return 4 if self.type in ("version", "targets", "tag", "cuda") else _size(self.type)
+        return 4 if self.type in ("version", "targets", "cuda") else _size(self.type)
 
 
 @dataclass(frozen=True, slots=True)
