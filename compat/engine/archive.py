@@ -1,9 +1,12 @@
-"""The archive inside a plan ("ptrt"): a header of 20 bytes, tagged values, and its magic inverted.
+"""The archive inside a plan ("ptrt"): a header, tagged values, and its magic inverted.
 
-NVIDIA publishes nothing of it. Real plans of TensorRT-RTX 1.4 to 1.7 taught it (observed): a value
-is a 16-bit tag, the 16-bit version of that tag and the value; the tag of a record is followed by
-its values and, at the end, by the tag with every bit turned. Only what stands before the network's
-own data is read here: the version of the builder and the record of the GPU.
+NVIDIA publishes nothing of it but error messages: a "safe" version and a "std" version, the latter
+the number in "Version tag does not match. Note: Current Version: 236". Real plans taught the rest
+(observed): TensorRT 8.6.0 writes magic, safe version (0), std version and length, 24 bytes;
+TensorRT-RTX 1.4 to 1.7 magic, version, length and four bytes of 0, 20 in all. A value is a 16-bit
+tag, the 16-bit version of that tag and the value; the tag of a record is followed by its values
+and, at the end, by the tag with every bit turned. Only what stands before the network's own data
+is read here: the version of the builder and the record of the GPU.
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ from compat.engine.plan_format import inverted
 
 MAGIC = b"ptrt"
 CLOSING = inverted(MAGIC)
-HEADER_BYTES = 20
 
 # How far the values are read: the record of the GPU ends a few hundred bytes behind the header.
 _READ_BYTES = 1024
-_HEADER = Struct("<4sIQI")
+_MIN_BYTES = 24 + len(CLOSING)
+_HEADER = Struct("<4sIQQ")  # magic, safe version, std version, length
+_HEADER_RTX = Struct("<4sIQI")  # magic, version, length, 0
 _TAG = Struct("<HH")
 _VALUES = {
     0x8002: Struct("<B"),
@@ -32,22 +36,32 @@ _VALUES = {
     0x8009: Struct("<Q"),
     0x800A: Struct("<?"),
 }
-_BYTE = 0x8002
-_DEVICE = 0x800F  # the record that holds what the builder knew of its GPU
+_MAX_TAG_VERSION = 64  # seen: 1 and 2; anything large is data that was taken for a tag
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
     """What an archive says first.
 
-    `bytes` is the length with header and closing magic that it declares; `version` four numbers,
-    empty where it begins otherwise; `device` the values of the GPU's record, empty likewise.
+    `bytes` is the length with header and closing magic that it declares; `values` are its first
+    values, each with the tag of the record that it stands in (0: in none).
     """
 
     format: int
     bytes: int
-    version: tuple[int, ...]
-    device: tuple[float, ...]
+    values: tuple[tuple[int, float], ...]
+
+    @property
+    def version(self) -> str:
+        """The builder's version, with which the values begin; "" where they do not."""
+        parts = [value for record, value in self.values[:4] if record == 0]
+        if len(parts) < 4 or not all(0 <= part < 256 for part in parts):
+            return ""
+        return ".".join(str(int(part)) for part in parts)
+
+    def record(self, tag: int) -> tuple[float, ...]:
+        """Return the values of the records of a tag."""
+        return tuple(value for record, value in self.values if record == tag)
 
 
 def read_archive(source: Bounded, start: int, end: int) -> Archive:
@@ -56,65 +70,37 @@ def read_archive(source: Bounded, start: int, end: int) -> Archive:
     Raises:
         UnreadableError: it is cut, or is no archive.
     """
-    if end - start < HEADER_BYTES + len(CLOSING):
+    if end - start < _MIN_BYTES:
         raise UnreadableError(f"its archive is cut: {max(0, end - start)} bytes are left of it")
     data = source.upto(start, min(_READ_BYTES, end - start))
-    magic, number, payload, _ = _HEADER.unpack_from(data)
+    magic, safe, number, length = _HEADER.unpack_from(data)
+    header = _HEADER.size
     if magic != MAGIC:
         raise UnreadableError(f"no archive stands at byte {start}")
-    values = _Values(data, HEADER_BYTES)
-    version = values.leading(_BYTE)
-    return Archive(number, HEADER_BYTES + payload, version, values.record(_DEVICE))
+    if safe:
+        magic, number, length, _ = _HEADER_RTX.unpack_from(data)
+        header = _HEADER_RTX.size
+    return Archive(number, header + length, tuple(_values(data, header)))
 
 
-class _Values:
-    """The tagged values of an archive, until one of an unknown kind."""
-
-    def __init__(self, data: bytes, place: int) -> None:
-        self._data, self._place = data, place
-
-    def leading(self, tag: int) -> tuple[int, ...]:
-        """Return the four values of one tag with which the archive begins."""
-        found: list[int] = []
-        for kind, value in self._walk():
-            if kind != tag:
-                break
-            found.append(int(value))
-            if len(found) == 4:
-                return tuple(found)
-        return ()
-
-    def record(self, tag: int) -> tuple[float, ...]:
-        """Return the values of the next record of a tag, if it is there and is whole."""
-        found: list[float] | None = None
-        for kind, value in self._walk():
-            if kind == tag:
-                found = []
-            elif found is not None and kind == tag ^ 0xFFFF:
-                return tuple(found)
-            elif found is not None and kind in _VALUES:
-                found.append(value)
-        return ()
-
-    def _walk(self) -> Iterator[tuple[int, float]]:
-        """Yield tag and value; records and their ends come with a value of 0."""
+def _values(data: bytes, place: int) -> Iterator[tuple[int, float]]:
+    """Yield the tagged values with the record of each, until something of an unknown kind."""
+    records: list[int] = []
+    try:
         while True:
-            try:
-                tag, number = _TAG.unpack_from(self._data, self._place)
-                if tag & 0x8000 == 0:  # the end of a record has no version
-                    self._place += 2
-                    yield tag, 0
-                    continue
-                if number > _MAX_TAG_VERSION:
-                    return
-                value: float = 0
-                self._place += _TAG.size
-                if tag in _VALUES:
-                    (value,) = _VALUES[tag].unpack_from(self._data, self._place)
-                    self._place += _VALUES[tag].size
-            except struct_error:
+            tag, number = _TAG.unpack_from(data, place)
+            if records and tag == records[-1] ^ 0xFFFF:  # the end of a record has no version
+                records.pop()
+                place += 2
+                continue
+            if tag & 0x8000 == 0 or number > _MAX_TAG_VERSION:
                 return
-            yield tag, value
-
-
-_MAX_TAG_VERSION = 64  # seen: 1 and 2; anything large is data that was taken for a tag
+            place += _TAG.size
+            if tag not in _VALUES:
+                records.append(tag)
+                continue
+            (value,) = _VALUES[tag].unpack_from(data, place)
+            place += _VALUES[tag].size
+            yield records[-1] if records else 0, value
+    except struct_error:
+        return

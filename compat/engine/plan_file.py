@@ -13,7 +13,7 @@ from typing import Any
 
 from compat.engine import archive
 from compat.engine.bounded import Bounded, UnreadableError
-from compat.engine.plan_format import Device, How, Layout, Place, packed, plan_format
+from compat.engine.plan_format import How, Layout, Place, Record, packed, plan_format
 
 #: More sections than this are no plan that anybody was seen to write.
 MAX_SECTIONS = 64
@@ -199,17 +199,19 @@ def _read_archive(source: Bounded, plan: Plan, start: int, end: int, there: int)
         plan.problems.append(f"has {end - start - found.bytes} bytes behind its archive's end")
     elif whole and closing != archive.CLOSING:
         plan.problems.append("its archive does not end as archives do: overwritten or missing")
-    version = ".".join(map(str, found.version))
-    if version and plan.version and version != plan.version:
-        plan.problems.append(f"its header says {plan.version}, its archive {version}")
-    elif version and not plan.version:
-        plan.stated["version"] = Stated(version, "observed")
-    device = plan_format().device_of(found.format)
-    if device and len(found.device) == device.count:
-        plan.device.update(_device(device, found.device))
+    if found.version and plan.version and found.version != plan.version:
+        plan.problems.append(f"its header says {plan.version}, its archive {found.version}")
+    elif found.version and not plan.version:
+        plan.stated["version"] = Stated(found.version, "observed")
+    for record in plan_format().records_of(found.format):
+        values = found.record(record.tag)
+        if len(values) == record.count:
+            plan.device.update(_members(record, values))
 
 
-def _device(known: Device, values: tuple[float, ...]) -> Iterator[tuple[str, Stated]]:
-    for member in known.members:
-        value = values[member.index]
-        yield member.name, Stated(int(value) if float(value).is_integer() else value, member.how)
+def _members(record: Record, values: tuple[float, ...]) -> Iterator[tuple[str, Stated]]:
+    for member in record.members:
+        value: float | str = values[member.index]
+        if member.names and value in range(len(member.names)):
+            value = member.names[int(value)]
+        yield member.name, Stated(value, member.how)

@@ -43,7 +43,8 @@ class Place:
 class Layout:
     """How one kind of plan begins, and where its table of sections stands (-1: it has none).
 
-    Sections begin at multiples of `align`.
+    Sections begin at multiples of `align`. `seen` are the versions, or their first parts, of the
+    real plans behind it; what does not fit in a plan of another version is told, but is no fault.
     """
 
     id: str
@@ -56,24 +57,26 @@ class Layout:
     places: tuple[Place, ...]
     table: int = -1
     align: int = 1
+    seen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One value of a record in an archive, by its place among the record's values."""
+    """One value of a record, by its place in it; `names` are its values in words."""
 
     name: str
     index: int
     how: How
     says: str
-    unit: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
-    """What an archive of some formats says of the GPU that built it."""
+class Record:
+    """A record in archives of some formats, with so many values, and what some of them are."""
 
     formats: tuple[int, ...]
+    tag: int
     count: int
     members: tuple[Member, ...]
 
@@ -110,7 +113,7 @@ class PlanFormat:
     layouts: tuple[Layout, ...]
     targets: tuple[str, ...]
     section_names: dict[str, str]
-    devices: tuple[Device, ...]
+    records: tuple[Record, ...]
     formats: tuple[Format, ...]
     foreign: tuple[Foreign, ...]
 
@@ -121,9 +124,9 @@ class PlanFormat:
                 return row
         return None
 
-    def device_of(self, number: int) -> Device | None:
-        """Return the record of the GPU in archives of this format."""
-        return next((row for row in self.devices if number in row.formats), None)
+    def records_of(self, number: int) -> tuple[Record, ...]:
+        """Return the records that are known in archives of this format."""
+        return tuple(row for row in self.records if number in row.formats)
 
 
 def packed(kind: str) -> struct.Struct:
@@ -146,7 +149,7 @@ def plan_format() -> PlanFormat:
         layouts=tuple(_layout(row) for row in raw["plan"]),
         targets=tuple(raw["targets"]["bits"]),
         section_names=dict(raw["sections"]),
-        devices=tuple(_device(row) for row in raw.get("device", ())),
+        records=tuple(_record(row) for row in raw["record"]),
         formats=tuple(Format(**row) for row in raw["format"]),
         foreign=tuple(_foreign(row) for row in raw["foreign"]),
     )
@@ -155,12 +158,17 @@ def plan_format() -> PlanFormat:
 def _layout(row: dict[str, Any]) -> Layout:
     places = tuple(Place(**place) for place in row.pop("field"))
     magic, closing = row.pop("magic").encode("ascii"), row.pop("closing", "")
-    return Layout(magic=magic, closing=inverted(closing.encode("ascii")), places=places, **row)
+    seen = tuple(row.pop("seen", ()))
+    return Layout(
+        magic=magic, seen=seen, closing=inverted(closing.encode("ascii")), places=places, **row
+    )
 
 
-def _device(row: dict[str, Any]) -> Device:
-    members = tuple(Member(**member) for member in row["member"])
-    return Device(tuple(row["formats"]), row["count"], members)
+def _record(row: dict[str, Any]) -> Record:
+    members = tuple(
+        Member(**{**member, "names": tuple(member.get("names", ()))}) for member in row["member"]
+    )
+    return Record(tuple(row["formats"]), row["tag"], row["count"], members)
 
 
 def _foreign(row: dict[str, Any]) -> Foreign:
