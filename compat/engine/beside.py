@@ -6,6 +6,7 @@ The manifest is the one that `compat.suite.manifest` writes: ``ENGINE.json``.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,19 @@ def check(manifest: Manifest, engine: Path | str, size: int, plan: Plan | None) 
         say(f"its manifest says {flavour!r}, it is a plan of {plan.flavour}")
     elif version is not None and plan.version and not _agrees(str(version), plan.version):
         say(f"its manifest says version {version!r}, the plan {plan.version}")
+    _check_gpu(claims, plan, say)
+
+
+def _check_gpu(claims: dict[str, str | int], plan: Plan, say: Callable[[str], None]) -> None:
+    """Hold architecture and hardware level against the record of the GPU, where a plan has one."""
+    arch, variant = claims.get("arch"), claims.get("variant")
+    if plan.arch and isinstance(arch, str) and arch.startswith("sm_") and arch != plan.arch:
+        say(f"its manifest says {arch!r}, the plan {plan.arch}")
+    level = plan.device.get("hardware_compatibility")
+    if level and variant is not None:
+        claimed = "ampere-plus" if variant == "hc-ampere-plus" else "none"
+        if level.value in ("none", "ampere-plus") and level.value != claimed:
+            say(f"its manifest says variant {variant!r}, the plan hardware level {level.value}")
 
 
 def check_digest(manifest: Manifest, engine: Path | str) -> None:

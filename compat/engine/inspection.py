@@ -141,12 +141,14 @@ def _plan(plan: Plan, at: int) -> dict[str, Any]:
         "at": at,
         "bytes": plan.bytes,
         "declared_bytes": plan.declared_bytes,
+        "arch": plan.arch or None,
         "stated": _stated(plan.stated),
         "device": _stated(plan.device),
         "sections": [
             {"tag": one.tag, "name": one.name, "at": one.at, "bytes": one.bytes}
             for one in plan.sections
         ],
+        "notes": plan.notes,
     }
 
 

@@ -20,6 +20,7 @@ MAX_SECTIONS = 64
 
 _ROW_BYTES = 24
 _VERSION_PARTS = 4
+_CAPABILITY = ("major", "minor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,10 @@ class Section:
 
 @dataclass(slots=True)
 class Plan:
-    """What a plan states, and in `problems` what is wrong with it, a line each."""
+    """What a plan states, and in `problems` what is wrong with it, a line each.
+
+    `notes` are what would be wrong with a plan of a kind that was seen, in one of another kind.
+    """
 
     flavour: str
     layout: str
@@ -52,12 +56,19 @@ class Plan:
     device: dict[str, Stated] = field(default_factory=dict)
     sections: list[Section] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def version(self) -> str:
         """The builder's version in all its parts, or ""."""
         found = self.stated.get("version")
         return found.value if found else ""
+
+    @property
+    def arch(self) -> str:
+        """The architecture of the GPU that built it, such as "sm_90"; "" where it states none."""
+        major, minor = (self.device.get(f"compute_capability_{part}") for part in _CAPABILITY)
+        return f"sm_{major.value}{minor.value}" if major and minor and major.value else ""
 
 
 def layout_at(source: Bounded, start: int) -> Layout | None:
@@ -86,12 +97,22 @@ def read_plan(source: Bounded, layout: Layout, start: int, end: int) -> Plan:
             plan.stated[place.name] = Stated(value, place.how)
     if layout.magic == archive.MAGIC:
         _read_archive(source, plan, start, end, end)
-        return plan
     if "bytes" in plan.stated:
         _check_length(source, layout, plan, start, end)
-    if layout.table >= 0 and "sections" in plan.stated:
+    if "sections" in plan.stated:
         _read_sections(source, layout, plan, start, end)
+    if _was_seen(layout, plan):
+        plan.problems += plan.notes
+        plan.notes = []
     return plan
+
+
+def _was_seen(layout: Layout, plan: Plan) -> bool:
+    """Tell whether real plans of this release with these sections taught the layout."""
+    parts = plan.version.split(".")
+    releases = (release.split(".") for release in layout.seen)
+    tags = tuple(section.tag for section in plan.sections)
+    return tags in layout.tags and any(parts[: len(one)] == one for one in releases)
 
 
 def _value(place: Place, head: bytes) -> Any:
@@ -123,11 +144,11 @@ def _check_length(source: Bounded, layout: Layout, plan: Plan, start: int, end: 
     elif declared > real:
         plan.problems.append(f"is cut: it declares {declared} bytes and {real} are there")
     elif declared < real:
-        plan.problems.append(f"has {real - declared} bytes behind its declared end")
+        plan.notes.append(f"has {real - declared} bytes behind its declared end")
     if layout.header <= declared <= real:
         close = len(layout.closing)
         if close and source.at(start + declared - close, close) != layout.closing:
-            plan.problems.append("does not end as a plan does: its end is overwritten or missing")
+            plan.notes.append("does not end as a plan does: its end is overwritten or missing")
 
 
 def _read_sections(source: Bounded, layout: Layout, plan: Plan, start: int, end: int) -> None:
@@ -153,18 +174,26 @@ def _read_sections(source: Bounded, layout: Layout, plan: Plan, start: int, end:
         elif section.tag == "ENGN":
             at = start + section.at
             _read_archive(source, plan, at, at + section.bytes, end)
+    if plan.flavour == "tensorrt" and not plan.problems:
+        lean = any(_is_library(source, start + one.at) for one in plan.sections)
+        plan.stated["lean_runtime"] = Stated("embedded" if lean else "none", "inferred")
     if not plan.problems:
         _check_gaps(layout, plan, table_end, limit - len(layout.closing))
+
+
+def _is_library(source: Bounded, place: int) -> bool:
+    """Tell whether a section is a shared library of Linux or Windows."""
+    return source.upto(place, 4).startswith((b"\x7fELF", b"MZ"))
 
 
 def _check_gaps(layout: Layout, plan: Plan, start: int, end: int) -> None:
     """See that the sections fill a plan, but for what aligns them."""
     spans = sorted((one.at, one.at + one.bytes) for one in plan.sections if one.bytes)
     for (_, before), (after, _) in pairwise([(start, start), *spans, (end, end)]):
-        if after < before:
+        if after < before and after < end:
             plan.problems.append("its sections overlap")
         elif after - before >= layout.align:
-            plan.problems.append(f"{after - before} bytes from {before} belong to no section")
+            plan.notes.append(f"{after - before} bytes from {before} belong to no section")
 
 
 def _sections(rows: bytes) -> Iterator[Section]:
@@ -188,7 +217,7 @@ def _read_archive(source: Bounded, plan: Plan, start: int, end: int, there: int)
         closing = source.at(end - len(archive.CLOSING), len(archive.CLOSING)) if whole else b""
     except UnreadableError as error:
         if whole:
-            plan.problems.append(str(error))
+            plan.notes.append(str(error))
         return
     plan.stated["archive_format"] = Stated(found.format, "observed")
     if whole and found.bytes > end - start:
@@ -196,9 +225,9 @@ def _read_archive(source: Bounded, plan: Plan, start: int, end: int, there: int)
             f"is cut: its archive declares {found.bytes} bytes and {end - start} are there"
         )
     elif whole and found.bytes < end - start:
-        plan.problems.append(f"has {end - start - found.bytes} bytes behind its archive's end")
+        plan.notes.append(f"has {end - start - found.bytes} bytes behind its archive's end")
     elif whole and closing != archive.CLOSING:
-        plan.problems.append("its archive does not end as archives do: overwritten or missing")
+        plan.notes.append("its archive does not end as archives do: overwritten or missing")
     if found.version and plan.version and found.version != plan.version:
         plan.problems.append(f"its header says {plan.version}, its archive {found.version}")
     elif found.version and not plan.version:

@@ -44,7 +44,8 @@ class Layout:
     """How one kind of plan begins, and where its table of sections stands (-1: it has none).
 
     Sections begin at multiples of `align`. `seen` are the versions, or their first parts, of the
-    real plans behind it; what does not fit in a plan of another version is told, but is no fault.
+    real plans behind it, `tags` their sections; what does not fit in a plan of another kind is
+    told, but is no fault.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Layout:
     table: int = -1
     align: int = 1
     seen: tuple[str, ...] = ()
+    tags: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +160,14 @@ def plan_format() -> PlanFormat:
 def _layout(row: dict[str, Any]) -> Layout:
     places = tuple(Place(**place) for place in row.pop("field"))
     magic, closing = row.pop("magic").encode("ascii"), row.pop("closing", "")
-    seen = tuple(row.pop("seen", ()))
+    seen, tags = tuple(row.pop("seen", ())), tuple(map(tuple, row.pop("tags", ())))
     return Layout(
-        magic=magic, seen=seen, closing=inverted(closing.encode("ascii")), places=places, **row
+        magic=magic,
+        seen=seen,
+        tags=tags,
+        closing=inverted(closing.encode("ascii")),
+        places=places,
+        **row,
     )
 
 

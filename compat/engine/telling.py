@@ -40,6 +40,9 @@ def details(found: Inspection) -> list[str]:
         for one in plan.sections:
             text = f"{one.name}, {one.bytes:,} bytes at {one.at:,}"
             lines.append(_line(f"section {one.tag}", text, ""))
+        lines += [
+            _line("note", f"{note} (no plan of this kind was seen)", "") for note in plan.notes
+        ]
     elif found.other:
         lines.append(_line("is", found.other, ""))
     lines.append(_line("manifest", _manifest(found), ""))
@@ -72,8 +75,9 @@ def built_for(plan: Plan) -> str:
     if "targets" in plan.stated:
         names = [str(name).removeprefix("sm_") for name in plan.stated["targets"].value]
         return "sm_" + ",".join(names) if names else ""
-    capability = plan.device.get("compute_capability")
-    return str(capability.value) if capability else ""
+    arch = plan.arch
+    level = plan.device.get("hardware_compatibility")
+    return f"{arch}, {level.value}" if arch and level and level.value != "none" else arch
 
 
 def plain(text: str) -> str:
@@ -113,7 +117,7 @@ def _value(name: str, value: Any, plan: Plan) -> str:
 
 
 def _line(name: str, text: str, how: str) -> str:
-    return f"    {name:<21} {plain(text)}{f'  [{how}]' if how else ''}"
+    return f"    {name:<24} {plain(text)}{f'  [{how}]' if how else ''}"
 
 
 def _manifest(found: Inspection) -> str:

@@ -1,4 +1,4 @@
-"""Real engines: whole TensorRT-RTX plans of a tiny network, see data/README.md."""
+"""Real engines: TensorRT-RTX plans of a tiny network, heads of 8.6.0; see data/README.md."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ RTX = sorted(DATA.glob("rtx-*.engine"))
 def rtx(request: pytest.FixtureRequest) -> Path:
     """A real plan of one release of TensorRT-RTX."""
     path: Path = request.param
+    return path
+
+
+def enterprise(variant: str, path: Path) -> Path:
+    """Write a plan of TensorRT 8.6.0: its real head and tail, and a hole between them."""
+    head, tail = (
+        (DATA / f"trt-8.6.0.12-{variant}.{part}").read_bytes() for part in ("head", "tail")
+    )
+    with path.open("wb") as stream:
+        stream.write(head)
+        stream.seek(int.from_bytes(head[16:24], "little") - len(tail))
+        stream.write(tail)
     return path
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from compat.engine.inspection import inspect_file
 from compat.suite.manifest import manifest_path, store
-from tests.engine.conftest import DATA
+from tests.engine.conftest import DATA, enterprise
 
 PLAN = (DATA / "rtx-1.7.1.116.engine").read_bytes()
 CLAIMS = {"flavour": "tensorrt_rtx", "version": "1.7.1.116", "arch": "portable"}
@@ -74,6 +74,28 @@ def test_a_claim_that_the_engine_contradicts_is_told(
     assert len(found.problems) == 1
     assert says in found.problems[0]
     assert len(found.problems[0]) < 500
+
+
+@pytest.mark.parametrize(
+    ("claims", "says"),
+    [
+        ({"arch": "sm_90", "variant": "hc-ampere-plus", "version": "8.6.0"}, ""),
+        ({"arch": "sm_80", "variant": "hc-ampere-plus"}, "says 'sm_80', the plan sm_90"),
+        ({"arch": "sm_90", "variant": "plain"}, "the plan hardware level ampere-plus"),
+    ],
+)
+def test_gpu_and_hardware_level_are_held_against_the_plan(
+    tmp_path: Path, claims: dict[str, str], says: str
+) -> None:
+    """TensorRT 8.6 records what it was built on."""
+    path = enterprise("hc-ampere-plus", tmp_path / "x.engine")
+    manifest = {"bytes": path.stat().st_size, "flavour": "tensorrt", **claims}
+    Path(manifest_path(str(path))).write_text(json.dumps(manifest), encoding="utf-8")
+
+    found = inspect_file(path)
+
+    assert len(found.problems) == bool(says)
+    assert not says or says in found.problems[0]
 
 
 def test_a_manifest_may_state_the_first_parts_of_the_version(kept: Path) -> None:

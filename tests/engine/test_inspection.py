@@ -12,6 +12,7 @@ from compat.engine.bounded import LIMIT, Bounded, UnreadableError
 from compat.engine.inspection import Inspection, inspect_file
 from compat.engine.plan_file import MAX_SECTIONS
 from compat.engine.plan_format import plan_format
+from tests.engine.conftest import enterprise
 
 U64_MAX = 2**64 - 1
 
@@ -168,16 +169,86 @@ def test_a_file_that_is_no_engine_is_named(tmp_path: Path, first: bytes, says: s
     assert says in found.problems[0]
 
 
-def test_an_enterprise_plan_is_told_by_its_documented_bytes(tmp_path: Path) -> None:
-    """The 28 bytes that NVIDIA's own reader knows."""
-    path = tmp_path / "x.plan"
-    path.write_bytes(b"ftrt" + bytes(20) + bytes([10, 16, 1, 11]) + bytes(100))
+@pytest.mark.parametrize("variant", ["plain", "hc-ampere-plus"])
+def test_a_plan_of_tensorrt_states_the_gpu_that_built_it(variant: str, tmp_path: Path) -> None:
+    """An H200: sm_90, 132 SMs, 1980 and 3201 MHz, 60 MiB of L2, 140 GiB of memory."""
+    found = inspect_file(enterprise(variant, tmp_path / "x.engine"))
+
+    assert found.holds, found.problems
+    assert found.plan is not None
+    assert (found.plan.flavour, found.plan.version) == ("tensorrt", "8.6.0.12")
+    assert found.plan.arch == "sm_90"
+    assert {name: one.value for name, one in found.plan.device.items()} == {
+        "hardware_compatibility": {"plain": "none"}.get(variant, "ampere-plus"),
+        "compute_capability_major": 9,
+        "compute_capability_minor": 0,
+        "clock_khz": 1_980_000,
+        "memory_clock_khz": 3_201_000,
+        "memory_bus_bits": 6016,
+        "l2_bytes": 60 << 20,
+        "persisting_l2_bytes": 39_321_600,
+        "shared_bytes_per_block": 48 << 10,
+        "shared_bytes_per_sm": 228 << 10,
+        "sm_count": 132,
+        "memory_bytes": 150_109_880_320,
+    }
+    assert {name: (one.value, one.how) for name, one in found.plan.stated.items()} == {
+        "serialization": (0, "documented"),
+        "version": ("8.6.0.12", "documented"),
+        "archive_format": (236, "observed"),
+        "lean_runtime": ("none", "inferred"),
+    }
+
+
+def test_a_cut_plan_of_tensorrt_is_told_with_what_is_left(tmp_path: Path) -> None:
+    """The head still says what built it."""
+    path = enterprise("plain", tmp_path / "x.engine")
+    os.truncate(path, 1000)
+
+    found = inspect_file(path)
+
+    assert found.problems == ["is cut: it declares 52636972 bytes and 1000 are there"]
+    assert found.plan is not None
+    assert found.plan.arch == "sm_90"
+
+
+@pytest.mark.parametrize("behind", [b"\0", b"\0" * 5000])
+def test_what_was_seen_in_no_plan_is_no_fault_of_another_release(
+    tmp_path: Path, behind: bytes
+) -> None:
+    """The layout of 8.6.0 may not be that of 10.16; that it is cut would still be told."""
+    path = enterprise("plain", tmp_path / "x.engine")
+    with path.open("r+b") as stream:
+        stream.seek(0, os.SEEK_END)
+        stream.write(behind)
+    assert not inspect_file(path).holds
+    with path.open("r+b") as stream:
+        for place in (24, 24 + 60):
+            stream.seek(place)
+            stream.write(bytes([10, 16, 1, 11]) if place == 24 else b"\x0a")
 
     found = inspect_file(path)
 
     assert found.plan is not None
-    assert (found.plan.flavour, found.plan.version) == ("tensorrt", "10.16.1.11")
-    assert found.plan.stated["version"].how == "documented"
+    assert found.plan.version == "10.16.1.11"
+    assert found.plan.notes == [f"has {len(behind)} bytes behind its declared end"]
+    os.truncate(path, 2000)
+    assert inspect_file(path).problems[0].startswith("is cut")
+
+
+def test_a_library_among_the_sections_is_a_lean_runtime(tmp_path: Path) -> None:
+    """Concluded, not seen: a plan of two sections, the second an ELF file."""
+    path = tmp_path / "x.engine"
+    table = struct.pack("<4sIQQ4sIQQ", b"NGNE", 0, 80, 64, b"NAEL", 0, 144, 64)
+    head = struct.pack("<4sIQQ4BI", b"ftrt", 0, 2, 208, 8, 6, 1, 6, 0)  # and no closing magic
+    path.write_bytes(head + table + bytes(64) + b"\x7fELF" + bytes(60))
+
+    found = inspect_file(path)
+
+    assert found.holds, found.problems
+    assert found.plan is not None
+    assert found.plan.stated["lean_runtime"].value == "embedded"
+    assert found.plan.stated["lean_runtime"].how == "inferred"
 
 
 def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
