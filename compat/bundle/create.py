@@ -10,7 +10,7 @@ import shutil
 import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from compat import models, workflow
 from compat.bundle import interpreter, layout, making, parts, thin, wheels, wire
 from compat.bundle.parts import BundleError, Member
 from compat.bundle.run import sha256_of
+from compat.conductor.jobs import typed_model
 from compat.conductor.lock import locked
 from compat.config import Config
 from compat.matrix import Plan
 from compat.models.onnxfile import external_files, read_model
+from compat.prepared import PreparedModel
 from compat.settings import target_spec
 from compat.targets import TargetSpec, Unavailable, wheel
 from compat.targets import uv as uvs
@@ -152,7 +154,17 @@ def _models(packing: _Packing, config: Config, planned: Plan) -> dict[str, Any]:
 
     for cache in sorted((root / "caches").glob("*")):  # of earlier builds, brought home by a merge
         packing.files[f"caches/{cache.name}"] = cache
-    return {name: wire.encode(model, root, seen) for name, model in prepared.items()}
+    return {
+        name: wire.encode(_used(model, config, planned), root, seen)
+        for name, model in prepared.items()
+    }
+
+
+def _used(model: PreparedModel, config: Config, planned: Plan) -> PreparedModel:
+    """Return a model with those of its ONNX files that something of the plan is built from."""
+    builds = [i for i in planned.items if i.phase == "build" and i.model == model.name]
+    used = [typed_model(item, config, model) for item in builds]
+    return replace(model, typed=tuple(typed for typed in model.typed if typed in used))
 
 
 def _targets(packing: _Packing, config: Config, planned: Plan) -> None:

@@ -44,14 +44,8 @@ class Kitchen:
     environments: Mapping[str, Environment]
 
     def typed(self, item: Item) -> TypedModel:
-        """Return the ONNX file that an item's engine is built from.
-
-        A user's own ONNX has the one opset it was exported with, whatever the target would like.
-        """
-        target = self.config.targets[item.builder]
-        wanted, opset = onnx_precision(target, item.precision, item.typing), onnx_opset(target)
-        fitting = [t for t in self.models[item.model].typed if t.precision == wanted]
-        return next((typed for typed in fitting if typed.opset == opset), fitting[0])
+        """Return the ONNX file that an item's engine is built from."""
+        return typed_model(item, self.config, self.models[item.model])
 
     def settings(self) -> dict[str, Any]:
         """Return how the suite measures latency; times in seconds."""
@@ -62,6 +56,17 @@ class Kitchen:
             "min_samples": bench.min_samples,
             "max_samples": bench.max_samples,
         }
+
+
+def typed_model(item: Item, config: Config, model: PreparedModel) -> TypedModel:
+    """Return the one of a model's ONNX files that an item's engine is built from.
+
+    A user's own ONNX has the one opset it was exported with, whatever the target would like.
+    """
+    target = config.targets[item.builder]
+    wanted, opset = onnx_precision(target, item.precision, item.typing), onnx_opset(target)
+    fitting = [typed for typed in model.typed if typed.precision == wanted]
+    return next((typed for typed in fitting if typed.opset == opset), fitting[0])
 
 
 def engine_name(item: Item, version: str, kitchen: Kitchen) -> str:

@@ -121,6 +121,15 @@ def far(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Far:
     return _bundle(home, tmp_path_factory.mktemp("weit weg"), "--precisions", "fp32")
 
 
+def test_only_files_that_a_build_reads_travel(far: Far) -> None:
+    """The matrix has fp16, too, and this bundle was made for fp32: every megabyte is carried."""
+    members = json.loads((far.home / "manifest.json").read_text())["members"]
+    networks = [m["name"] for m in members if m["name"].endswith(".onnx")]
+
+    assert networks
+    assert [name for name in networks if "fp32" not in Path(name).name] == []
+
+
 def test_a_bundle_is_killed_goes_on_and_comes_home(far: Far, home: Path) -> None:
     """kill -9 in the middle, Ctrl-C later; nothing is run twice, and the merge has a verdict."""
     with far.start("--phase", "build") as process:
