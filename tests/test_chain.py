@@ -106,6 +106,8 @@ def test_an_engine_states_its_types_and_its_model(ran: tuple[Chain, int, str]) -
     assert manifest["flags"] == ["STRONGLY_TYPED"]
     assert manifest["version"] == "1.7.1.116"
     assert len(manifest["onnx_sha256"]) == 64
+    assert build["facts"]["file"]["version"] == "1.7.1.116"
+    assert build["facts"]["file"]["problems"] == []
 
 
 def test_a_second_run_repeats_nothing(chain: Chain) -> None:

@@ -62,7 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="trt-compat", description=__doc__.partition("\n")[0], epilog=EPILOG
+        prog="trt-compat",
+        description="Say what a TensorRT upgrade does to engines, accuracy, latency and code, "
+        "before it happens.",
+        epilog=EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"trt-compat {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

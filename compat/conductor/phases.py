@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from compat.conductor import jobs, process, units
+from compat.conductor import engines, jobs, process, units
 from compat.conductor.jobs import Kitchen
 from compat.conductor.progress import Progress
 from compat.conductor.slots import WHOLE_MACHINE, Slot, share
@@ -277,6 +277,8 @@ class Conductor:
         return True
 
     def _keep(self, record: Answer, lane: str) -> None:
+        if record["check"] == "build" and record["status"] == "ok":
+            record["facts"].update(engines.stated(self.kitchen.work / record["files"]["engine"]))
         self.store.append(record)
         self.answers[record["item"], record["round"]] = record
         self.progress.finished(record, lane)

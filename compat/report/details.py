@@ -112,10 +112,22 @@ def _item(row: Row, record: Mapping[str, Any]) -> ItemDetail:
         figures.mark("built" if name == "build" and status == "ok" else state),
         why,
         "" if told else advice(row.text("reason"), why),
-        beside(row),
+        _file(row) if row.text("check") == "build" else beside(row),
         row.text("repeat"),
         str(files.get("log", "")),
         _record_line(record),
+    )
+
+
+def _file(row: Row) -> str:
+    """What an engine's file says of itself; the builder's words stand in the record."""
+    told: Mapping[str, Any] = json.loads(row.text("facts") or "{}").get("file") or {}
+    if not told:
+        return ""
+    gpu = f" for {told['built_for']}" if told["built_for"] else ""
+    wrong = "".join(f"; it {problem}" for problem in told["problems"])
+    return (
+        f"The file says of itself: built by {told['version'] or 'an unknown version'}{gpu}{wrong}"
     )
 
 

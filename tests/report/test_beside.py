@@ -43,6 +43,11 @@ def run_of(rounds: list[dict[str, Any]]) -> Results:
             record = builders.build_record(item, number)
             record["facts"]["notices"] = {"precision-fallback": 12, "of-a-newer-suite": 1}
             record["facts"]["builder_messages"] = [FALLBACK]
+            record["facts"]["file"] = {
+                "version": "8.6.0.12",
+                "built_for": "sm_90",
+                "problems": ["declares more bytes than it has"],
+            }
             records.append(record)
         elif item["check"] == "load":
             sizes = {"device_bytes": 214_000_000, "context_bytes": 31_000_000}
@@ -128,3 +133,10 @@ def test_kinds_of_messages_say_what_they_mean(throttled: Results) -> None:
     assert "2 messages: precision-fallback \N{MULTIPLICATION SIGN}12, of-a-newer-suite" in text
     assert "Layers run in another precision than the one that was asked for." in text
     assert "for tensor <a>, expect fall back" in text
+
+
+def test_a_file_that_contradicts_its_builder_says_so_in_its_cell() -> None:
+    (only,) = page.render(run_of([{"numbers": GPU}]))
+    text = only.html
+
+    assert "The file says of itself: built by 8.6.0.12 for sm_90; it declares more bytes" in text
