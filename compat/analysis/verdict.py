@@ -121,7 +121,9 @@ def _said(worst: Cause, group: list[Cause], items: int) -> str:
 
 
 def _precision(item: Observation) -> str:
-    return f"{item.item['precision']} {item.item.get('point') or ''}".strip()
+    variant = item.item["variant"]
+    named = (item.item["precision"], variant if variant != "plain" else "", item.item.get("point"))
+    return " ".join(filter(None, named))
 
 
 def _worst(group: list[Cause]) -> Cause:

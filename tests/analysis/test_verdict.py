@@ -275,6 +275,19 @@ def test_a_model_that_only_the_current_version_builds_is_told_and_nothing_to_com
     assert found.coverage.uncompared == ("left-out fp32 strong",)
 
 
+def test_a_variant_that_only_one_version_builds_is_called_by_its_name() -> None:
+    """Beside the plain engine of the same model, "m fp32" alone would name the wrong one."""
+    kept = [i for a, b in PAIRS for i in builders.cell_items("m", "fp32", a, b)]
+    alone = builders.item("build", "m", "fp32", A, A, variant="hc-ampere-plus")
+    records = [r for n, i in enumerate([*kept, alone]) for r in good_records(i, n)]
+    targets = [builders.target(A, "current"), builders.target(B, "candidate")]
+    made = builders.plan([*kept, alone], targets, [(A, B)], ("m",))
+
+    texts = [reason.text for reason in analysis.compile(made, records).upgrades[0].reasons]
+
+    assert [text for text in texts if text.startswith("m fp32 hc-ampere-plus: is planned for")]
+
+
 def test_an_upgrade_without_any_item_is_not_run() -> None:
     plan = builders.plan([], [builders.target(A), builders.target(B)], [(A, B)])
     found = analysis.compile(plan, []).upgrades[0]
