@@ -178,6 +178,15 @@ def test_a_result_that_is_cut_short_is_named(tmp_path: Path) -> None:
         merge([path], tmp_path / "out", None, lambda _: None)
 
 
+@pytest.mark.parametrize("name", ["../outside", "/tmp/outside", "logs/../../outside"])
+def test_a_result_that_leads_out_of_its_folder_is_refused(tmp_path: Path, name: str) -> None:
+    path = _result(tmp_path / "one.tar.gz", present={name: "said"})
+
+    with pytest.raises(BundleError, match="is no plain file inside of it"):
+        merge([path], tmp_path / "out", None, print)
+    assert not list(tmp_path.rglob("outside"))
+
+
 def test_the_same_result_twice_is_named(tmp_path: Path) -> None:
     path = _result(tmp_path / "one.tar.gz")
 
