@@ -1,0 +1,246 @@
+"""What a plan says of itself: header, table of sections, archive, and whether all of it is there.
+
+Nothing is deserialized, and of a plan of any size a few kilobytes are read. Which field stands
+where, and how that is known, is data: ``plan_format.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from compat.engine import archive
+from compat.engine.bounded import Bounded, UnreadableError
+from compat.engine.plan_format import How, Layout, Place, Record, packed, plan_format
+
+#: More sections than this are no plan that anybody was seen to write.
+MAX_SECTIONS = 64
+
+_ROW_BYTES = 24
+_VERSION_PARTS = 4
+_CAPABILITY = ("major", "minor")
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """A value that a file states, and how it is known that it means this."""
+
+    value: Any
+    how: How
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section: its tag as it reads, what it is, and where it stands in the plan."""
+
+    tag: str
+    name: str
+    at: int
+    bytes: int
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a plan states, and in `problems` what is wrong with it, a line each.
+
+    `notes` are what would be wrong with a plan of a kind that was seen, in one of another kind.
+    """
+
+    flavour: str
+    layout: str
+    bytes: int
+    declared_bytes: int | None = None
+    stated: dict[str, Stated] = field(default_factory=dict)
+    device: dict[str, Stated] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def version(self) -> str:
+        """The builder's version in all its parts, or ""."""
+        found = self.stated.get("version")
+        return found.value if found else ""
+
+    @property
+    def arch(self) -> str:
+        """The architecture of the GPU that built it, such as "sm_90"; "" where it states none."""
+        major, minor = (self.device.get(f"compute_capability_{part}") for part in _CAPABILITY)
+        return f"sm_{major.value}{minor.value}" if major and minor and major.value else ""
+
+
+def layout_at(source: Bounded, start: int) -> Layout | None:
+    """Return the kind of plan that begins at a place, if one does."""
+    magic = source.upto(start, 4)
+    return next((row for row in plan_format().layouts if row.magic == magic), None)
+
+
+def read_plan(source: Bounded, layout: Layout, start: int, end: int) -> Plan:
+    """Read the plan that stands between two places of a file.
+
+    What contradicts itself or lies beyond the file is said in the plan's `problems`.
+
+    Raises:
+        UnreadableError: not even its header is there.
+    """
+    if end - start < layout.header:
+        raise UnreadableError(
+            f"is cut: {end - start} bytes, and the header alone of a plan has {layout.header}"
+        )
+    head = source.at(start, layout.header)
+    plan = Plan(layout.flavour, layout.id, end - start)
+    for place in layout.places:
+        value = _value(place, head)
+        if value is not None:
+            plan.stated[place.name] = Stated(value, place.how)
+    if layout.magic == archive.MAGIC:
+        _read_archive(source, plan, start, end, end)
+    if "bytes" in plan.stated:
+        _check_length(source, layout, plan, start, end)
+    if "sections" in plan.stated:
+        _read_sections(source, layout, plan, start, end)
+    if _was_seen(layout, plan):
+        plan.problems += plan.notes
+        plan.notes = []
+    return plan
+
+
+def _was_seen(layout: Layout, plan: Plan) -> bool:
+    """Tell whether real plans of this release with these sections taught the layout."""
+    parts = plan.version.split(".")
+    releases = (release.split(".") for release in layout.seen)
+    tags = tuple(section.tag for section in plan.sections)
+    return tags in layout.tags and any(parts[: len(one)] == one for one in releases)
+
+
+def _value(place: Place, head: bytes) -> Any:
+    """Return a field as it is told; None where the file states nothing."""
+    if place.type == "version":
+        return ".".join(str(part) for part in head[place.at : place.at + _VERSION_PARTS])
+    (number,) = packed("u32" if place.type in ("targets", "cuda") else place.type).unpack_from(
+        head, place.at
+    )
+    if place.type == "targets":
+        return _targets(number)
+    if place.type == "cuda":
+        return f"{number // 1000}.{number % 1000 // 10}" if number else None
+    return number
+
+
+def _targets(bits: int) -> list[str]:
+    names = plan_format().targets
+    return [
+        names[bit] if bit < len(names) else f"bit {bit}" for bit in range(32) if bits >> bit & 1
+    ]
+
+
+def _check_length(source: Bounded, layout: Layout, plan: Plan, start: int, end: int) -> None:
+    declared = plan.declared_bytes = int(plan.stated.pop("bytes").value)
+    real = end - start
+    if declared < layout.header:
+        plan.problems.append(f"declares {declared} bytes, less than its own header")
+    elif declared > real:
+        plan.problems.append(f"is cut: it declares {declared} bytes and {real} are there")
+    elif declared < real:
+        plan.notes.append(f"has {real - declared} bytes behind its declared end")
+    if layout.header <= declared <= real:
+        close = len(layout.closing)
+        if close and source.at(start + declared - close, close) != layout.closing:
+            plan.notes.append("does not end as a plan does: its end is overwritten or missing")
+
+
+def _read_sections(source: Bounded, layout: Layout, plan: Plan, start: int, end: int) -> None:
+    count = int(plan.stated.pop("sections").value)
+    if not 0 < count <= MAX_SECTIONS:
+        plan.problems.append(f"declares {count} sections, which no plan has")
+        return
+    table_end = layout.table + count * _ROW_BYTES
+    if start + table_end > end:
+        if not plan.problems:
+            plan.problems.append("is cut within its table of sections")
+        return
+    rows = source.at(start + layout.table, count * _ROW_BYTES)
+    # A cut was told already; what it cost the sections follows from it.
+    limit = plan.declared_bytes or plan.bytes
+    for section in _sections(rows):
+        plan.sections.append(section)
+        if section.at < table_end or section.at + section.bytes > limit:
+            plan.problems.append(
+                f"its section {section.tag} (bytes {section.at} to {section.at + section.bytes}) "
+                f"lies beyond the plan ({limit} bytes)"
+            )
+        elif section.tag == "ENGN":
+            at = start + section.at
+            _read_archive(source, plan, at, at + section.bytes, end)
+    if plan.flavour == "tensorrt" and not plan.problems:
+        lean = any(_is_library(source, start + one.at) for one in plan.sections)
+        plan.stated["lean_runtime"] = Stated("embedded" if lean else "none", "inferred")
+    if not plan.problems:
+        _check_gaps(layout, plan, table_end, limit - len(layout.closing))
+
+
+def _is_library(source: Bounded, place: int) -> bool:
+    """Tell whether a section is a shared library of Linux or Windows."""
+    return source.upto(place, 4).startswith((b"\x7fELF", b"MZ"))
+
+
+def _check_gaps(layout: Layout, plan: Plan, start: int, end: int) -> None:
+    """See that the sections fill a plan, but for what aligns them."""
+    spans = sorted((one.at, one.at + one.bytes) for one in plan.sections if one.bytes)
+    for (_, before), (after, _) in pairwise([(start, start), *spans, (end, end)]):
+        if after < before and after < end:
+            plan.problems.append("its sections overlap")
+        elif after - before >= layout.align:
+            plan.notes.append(f"{after - before} bytes from {before} belong to no section")
+
+
+def _sections(rows: bytes) -> Iterator[Section]:
+    names, number = plan_format().section_names, packed("u64")
+    for place in range(0, len(rows), _ROW_BYTES):
+        tag = _readable(rows[place : place + 4][::-1])
+        (at,), (count,) = number.unpack_from(rows, place + 8), number.unpack_from(rows, place + 16)
+        yield Section(tag, names.get(tag, "unknown"), at, count)
+
+
+def _readable(tag: bytes) -> str:
+    text = tag.decode("latin-1")
+    return text if text.isascii() and text.isprintable() else tag.hex()
+
+
+def _read_archive(source: Bounded, plan: Plan, start: int, end: int, there: int) -> None:
+    """Read an archive that takes the bytes from `start` to `end`; the file has those to `there`."""
+    whole = end <= there
+    try:
+        found = archive.read_archive(source, start, min(end, there))
+        closing = source.at(end - len(archive.CLOSING), len(archive.CLOSING)) if whole else b""
+    except UnreadableError as error:
+        if whole:
+            plan.notes.append(str(error))
+        return
+    plan.stated["archive_format"] = Stated(found.format, "observed")
+    if whole and found.bytes > end - start:
+        plan.problems.append(
+            f"is cut: its archive declares {found.bytes} bytes and {end - start} are there"
+        )
+    elif whole and found.bytes < end - start:
+        plan.notes.append(f"has {end - start - found.bytes} bytes behind its archive's end")
+    elif whole and closing != archive.CLOSING:
+        plan.notes.append("its archive does not end as archives do: overwritten or missing")
+    if found.version and plan.version and found.version != plan.version:
+        plan.problems.append(f"its header says {plan.version}, its archive {found.version}")
+    elif found.version and not plan.version:
+        plan.stated["version"] = Stated(found.version, "observed")
+    for record in plan_format().records_of(found.format):
+        values = found.record(record.tag)
+        if len(values) == record.count:
+            plan.device.update(_members(record, values))
+
+
+def _members(record: Record, values: tuple[float, ...]) -> Iterator[tuple[str, Stated]]:
+    for member in record.members:
+        value: float | str = values[member.index]
+        if member.names and value in range(len(member.names)):
+            value = member.names[int(value)]
+        yield member.name, Stated(value, member.how)

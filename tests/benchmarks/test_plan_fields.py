@@ -1,0 +1,48 @@
+"""The table that says which field of a plan follows which change, out of real plans."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "engine" / "data"
+
+
+def _run(script: str, *given: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / script), *given]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_what_a_change_moves_is_named_and_what_is_not_known_is_shown(tmp_path: Path) -> None:
+    """CUDA of the wheel is a known field; the byte at 40 is not."""
+    shutil.copy(DATA / "rtx-1.6.1.120.engine", tmp_path / "base.engine")
+    shutil.copy(DATA / "rtx-1.6.1.120-cu13.engine", tmp_path / "cu13.engine")
+    data = bytearray((tmp_path / "base.engine").read_bytes())
+    data[40] = 7
+    (tmp_path / "odd.engine").write_bytes(data)
+
+    done = _run("plan_fields.py", str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert "| cu13 | 6,396 | cuda 12.9 → 13.4 | none |" in done.stdout
+    assert "| odd | 6,396 | none | 40: 00000000 → 07000000 |" in done.stdout
+
+
+def test_a_folder_without_a_base_says_what_to_run(tmp_path: Path) -> None:
+    """There is nothing to compare with."""
+    done = _run("plan_fields.py", str(tmp_path))
+
+    assert done.returncode == 1
+    assert "run plan_variations.py" in done.stderr
+
+
+def test_the_speed_is_measured_on_whole_engines(tmp_path: Path) -> None:
+    """Every sparse file passes for a plan of 100 MB; so few of them do not outweigh the start."""
+    done = _run("inspect_speed.py", "--files", "10", "--folder", str(tmp_path))
+
+    assert done.stdout.startswith("10 engines of 100 MB"), done.stderr
+    assert "wrong: []" in done.stdout
+    assert list(tmp_path.iterdir()) == []
