@@ -15,7 +15,7 @@ from importlib import import_module
 from rich.console import Console
 
 from compat import __version__
-from compat.cli import bundle, crosscheck, images, init, inspect, models, run, targets
+from compat.cli import bundle, crosscheck, images, init, inspect, models, predict, run, targets
 from compat.cli.options import EPILOG
 from compat.errors import UserError
 
@@ -66,6 +66,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"trt-compat {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for part in (init, run, targets, models, bundle, images, inspect, crosscheck):
+    for part in (init, run, targets, models, bundle, images, inspect, predict, crosscheck):
         part.register(commands)
     return parser
