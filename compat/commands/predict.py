@@ -14,7 +14,8 @@ from compat.commands.catalogue import asked_machine
 from compat.commands.columns import columns
 from compat.commands.inspect import engines
 from compat.commands.surroundings import judge
-from compat.engine.prediction import Engine, Prediction, Runtime, Statement, predict as foretell
+from compat.engine.prediction import Engine, Prediction, Runtime, Statement
+from compat.engine.prediction import predict as foretell
 from compat.engine.prediction_file import engine_of
 from compat.engine.telling import plain
 from compat.errors import UserError

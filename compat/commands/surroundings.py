@@ -62,7 +62,7 @@ def _environment(arguments: argparse.Namespace) -> Environment:
         version,
         arguments.cuda or "",
         arguments.cudnn or "",
-        arguments.python or "",
+        ".".join((arguments.python or "").split(".")[:2]),
     )
 
 

@@ -63,10 +63,11 @@ class Statement:
 
 def statements(environment: Environment, catalogue: Catalogue, facts: Facts) -> list[Statement]:
     """Return what the texts say of an environment, what rules it out first."""
+    known = _offers(environment, catalogue, facts)
     found = [
-        *_release(environment, catalogue, facts),
-        *_rules(environment),
-        *_machine(environment, catalogue, facts),
+        *_release(environment, known),
+        *_rules(environment, _releases(known)),
+        *_machine(environment, known, facts),
         *_architectures(environment),
     ]
     worst_first: tuple[fit.Verdict, ...] = ("no", "unknown", "limits", "yes")
@@ -94,12 +95,15 @@ def _offers(environment: Environment, catalogue: Catalogue, facts: Facts) -> lis
     return [one for one in offers(catalogue, facts) if question.fits(one)]
 
 
-def _release(environment: Environment, catalogue: Catalogue, facts: Facts) -> Iterator[Statement]:
+def _releases(known: list[Offer]) -> list[str]:
+    return list(dict.fromkeys(one.release for one in known if one.release))
+
+
+def _release(environment: Environment, known: list[Offer]) -> Iterator[Statement]:
     """Say whether there is such a release, for this Python and this CUDA."""
     if not environment.tensorrt:
         return
     name = f"{environment.flavour} {environment.tensorrt}"
-    known = _offers(environment, catalogue, facts)
     if not known:
         text = f"the catalogue knows no {name}, neither image nor wheel"
         yield Statement("tensorrt", "unknown", "install", text, "", "")
@@ -108,7 +112,7 @@ def _release(environment: Environment, catalogue: Catalogue, facts: Facts) -> It
     others = [one for one in known if one.provider != "wheel"]
     if environment.python:
         yield _python(name, environment.python, wheels, others)
-    if environment.cuda and not _is_ruled(environment, "cuda"):
+    if environment.cuda and not _is_ruled_out(environment, "cuda", _releases(known)):
         yield _cuda(name, environment.cuda, wheels, others)
 
 
@@ -150,9 +154,9 @@ def _cuda(name: str, cuda: str, wheels: list[Offer], others: list[Offer]) -> Sta
     return Statement(about, "unknown", "install", text, first.source, first.confidence)
 
 
-def _rules(environment: Environment) -> Iterator[Statement]:
+def _rules(environment: Environment, releases: list[str]) -> Iterator[Statement]:
     for rule in _data()["rule"]:
-        if _speaks(rule, environment):
+        if _speaks(rule, environment, releases):
             keys = [key for key in _RANGES if key in rule]
             yield Statement(
                 " x ".join(keys),
@@ -167,25 +171,33 @@ def _rules(environment: Environment) -> Iterator[Statement]:
 _RANGES = ("tensorrt", "cuda", "cudnn", "python")
 
 
-def _speaks(rule: Mapping[str, Any], environment: Environment) -> bool:
-    """Say whether every part that a rule names is asked about and in its range."""
+def _speaks(rule: Mapping[str, Any], environment: Environment, releases: list[str]) -> bool:
+    """Say whether every part that a rule names is asked about and in its range.
+
+    releases: those that a version with parts left out may be; the rule has to hold for all.
+    """
     # The rules are those of the releases of TensorRT; RTX counts its own.
     if environment.flavour == "tensorrt_rtx":
         return False
-    values = {key: getattr(environment, key) for key in _RANGES if key in rule}
-    return all(value and value in SpecifierSet(rule[key]) for key, value in values.items())
+    values = {key: [getattr(environment, key)] for key in _RANGES if key in rule}
+    if "tensorrt" in values and environment.tensorrt:
+        values["tensorrt"] = releases or [environment.tensorrt]
+    return all(
+        all(value and value in SpecifierSet(rule[key]) for value in asked)
+        for key, asked in values.items()
+    )
 
 
-def _is_ruled(environment: Environment, part: str) -> bool:
+def _is_ruled_out(environment: Environment, part: str, releases: list[str]) -> bool:
     return any(
-        part in rule and rule["verdict"] == "no" and _speaks(rule, environment)
+        part in rule and rule["verdict"] == "no" and _speaks(rule, environment, releases)
         for rule in _data()["rule"]
     )
 
 
-def _machine(environment: Environment, catalogue: Catalogue, facts: Facts) -> Iterator[Statement]:
+def _machine(environment: Environment, known: list[Offer], facts: Facts) -> Iterator[Statement]:
     """Say what driver and GPUs do with the release and its CUDA."""
-    found = _best_of_cuda(environment, catalogue, facts)
+    found = _best_of_cuda(environment, known, facts)
     with_cuda = (
         f"driver x cuda {environment.cuda}".rstrip() if environment.cuda else "driver x cuda"
     )
@@ -199,9 +211,9 @@ def _machine(environment: Environment, catalogue: Catalogue, facts: Facts) -> It
         yield Statement(about, reason.verdict, "run", reason.text, source, confidence)
 
 
-def _best_of_cuda(environment: Environment, catalogue: Catalogue, facts: Facts) -> list[fit.Reason]:
+def _best_of_cuda(environment: Environment, known: list[Offer], facts: Facts) -> list[fit.Reason]:
     """Return the reasons with the CUDA asked for, else with the best one that the wheels have."""
-    wheels = [one for one in _offers(environment, catalogue, facts) if one.provider == "wheel"]
+    wheels = [one for one in known if one.provider == "wheel"]
     majors: list[str | None] = [environment.cuda or None]
     if not environment.cuda and wheels:
         majors = list(dict.fromkeys(one.cuda for one in wheels))
