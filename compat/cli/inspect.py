@@ -15,9 +15,7 @@ _CODES = (
 
 def register(commands: Commands) -> None:
     """Add the command that reads engine files."""
-    what = (
-        "read engine files without TensorRT and without a GPU: what built them, for what, all there"
-    )
+    what = "say what built an engine file, for what, and whether all of it is there"
     add(commands, "inspect", "inspect.inspect", what, _files, as_json, epilog=_CODES)
 
 

@@ -1,1 +1,4 @@
-"""An engine on disk: the rules of compatibility as data. Imports nothing above it."""
+"""An engine on disk: what it says of itself, and the rules of compatibility as data.
+
+Imports nothing above it.
+"""

@@ -219,7 +219,8 @@ def _read_archive(source: Bounded, plan: Plan, start: int, end: int, there: int)
         if whole:
             plan.notes.append(str(error))
         return
-    plan.stated["archive_format"] = Stated(found.format, "observed")
+    known = plan_format().format_of(plan.flavour, found.format)
+    plan.stated["archive_format"] = Stated(found.format, known.how if known else "inferred")
     if whole and found.bytes > end - start:
         plan.problems.append(
             f"is cut: its archive declares {found.bytes} bytes and {end - start} are there"
@@ -231,7 +232,7 @@ def _read_archive(source: Bounded, plan: Plan, start: int, end: int, there: int)
     if found.version and plan.version and found.version != plan.version:
         plan.problems.append(f"its header says {plan.version}, its archive {found.version}")
     elif found.version and not plan.version:
-        plan.stated["version"] = Stated(found.version, "observed")
+        plan.stated["version"] = Stated(found.version, "inferred")
     for record in plan_format().records_of(found.format):
         values = found.record(record.tag)
         if len(values) == record.count:

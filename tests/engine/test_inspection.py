@@ -236,6 +236,23 @@ def test_what_was_seen_in_no_plan_is_no_fault_of_another_release(
     assert inspect_file(path).problems[0].startswith("is cut")
 
 
+def test_an_archive_alone_is_told_as_tensorrt_of_before_8_6(tmp_path: Path) -> None:
+    """Concluded, not seen: the archive of 8.6.0 with the format number and version of 8.5.1.7."""
+    path = tmp_path / "x.engine"
+    values = b"".join(struct.pack("<HHB", 0x8002, 1, part) for part in (8, 5, 1, 7))
+    body = values + bytes(100) + bytes(255 - byte for byte in b"ptrt")
+    path.write_bytes(struct.pack("<4sIQQ", b"ptrt", 0, 232, len(body)) + body)
+
+    found = inspect_file(path)
+
+    assert found.holds, found.problems
+    assert found.plan is not None
+    assert found.plan.version == "8.5.1.7"
+    assert found.plan.stated["version"].how == "inferred"
+    os.truncate(path, 60)
+    assert inspect_file(path).problems[0].startswith("is cut: its archive declares")
+
+
 def test_a_library_among_the_sections_is_a_lean_runtime(tmp_path: Path) -> None:
     """Concluded, not seen: a plan of two sections, the second an ELF file."""
     path = tmp_path / "x.engine"
