@@ -8,7 +8,7 @@ from pathlib import Path
 from compat.cli.options import Commands, add, as_json
 
 PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64")
-_VARIANTS = ("plain", "vc", "vc-lean-excluded", "hc-ampere-plus", "hc-same-cc", "stripped")
+VARIANTS = ("plain", "vc", "vc-lean-excluded", "hc-ampere-plus", "hc-same-cc", "stripped")
 _CODES = (
     "Exit codes: 0 every engine must load (nothing of the environment is ruled out); 1 one must be "
     "refused or is no whole engine (the environment is ruled out); 2 wrong call; 4 neither: of one "
@@ -66,7 +66,7 @@ def _engines(parser: argparse.ArgumentParser) -> None:
         help="where it is to run (default: where the engine was built)",
     )
     stated = parser.add_argument_group("what file and manifest do not state of the engines")
-    stated.add_argument("--variant", choices=_VARIANTS, default="", help="how they were built")
+    stated.add_argument("--variant", choices=VARIANTS, default="", help="how they were built")
     stated.add_argument("--built-for", metavar="ARCH", help="GPU of the builder, such as sm_80")
     stated.add_argument("--built-on", choices=PLATFORMS, default="", help="platform of the builder")
 

@@ -94,6 +94,8 @@ def _on(runtime: Runtime, device: Device) -> Runtime:
     return replace(
         runtime,
         gpu=device.sm,
+        gpu_name=str(device),
+        unnamed=reason.text if reason.verdict == "unknown" else "",
         untaken=reason.text if refused else "",
         untaken_source=reason.source if refused else "",
     )
@@ -147,7 +149,7 @@ def _table(found: Iterable[Prediction]) -> Iterator[str]:
 
 def _built(engine: Engine) -> str:
     arch = f"sm_{engine.arch}" if engine.arch else ""
-    level = engine.level if engine.level not in ("", "none") else ""
+    level = "" if engine.variant or engine.level == "none" else engine.level
     parts = (engine.flavour, engine.version, engine.variant, arch, level)
     return " ".join(filter(None, parts)) or "no whole engine"
 
@@ -173,6 +175,8 @@ def _rules(found: Iterable[Prediction]) -> Iterator[str]:
 
 
 def _summary(found: list[Prediction], arguments: argparse.Namespace) -> Iterator[str]:
+    for note in dict.fromkeys(one.runtime.unnamed for one in found if one.runtime.unnamed):
+        yield f"note: {note}"
     counts = {answer: sum(one.answer == answer for one in found) for answer in _EXIT}
     told = ", ".join(f"{count} {answer}" for answer, count in counts.items() if count)
     where = "" if arguments.gpu else "; on the GPU that each was built on (--gpu asks for another)"

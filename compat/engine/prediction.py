@@ -90,20 +90,23 @@ class Engine:
 class Runtime:
     """What is to load the engine; an absent part is not asked about.
 
-    `gpu` is a compute capability without its dot; `untaken` says, with `untaken_source`, that the
-    release does not take that GPU at all.
+    `gpu` is a compute capability without its dot, `gpu_name` how people call the GPU. `untaken`
+    says, with `untaken_source`, that the release does not take that GPU at all; `unnamed` that no
+    text was found that says it, which changes no answer.
     """
 
     flavour: str
     version: str
     gpu: int | None = None
+    gpu_name: str = ""
     host_code: bool = False
     platform: str = ""
     untaken: str = ""
     untaken_source: str = ""
+    unnamed: str = ""
 
     def __str__(self) -> str:
-        on = f" on sm_{self.gpu}" if self.gpu else ""
+        on = f" on {self.gpu_name or f'sm_{self.gpu}'}" if self.gpu else ""
         return f"{self.flavour} {self.version}{on}"
 
 
@@ -221,7 +224,7 @@ def _dotted(parts: tuple[int, ...]) -> str:
 def _statements(case: Case, engine: Engine, runtime: Runtime) -> list[Statement]:
     """Answer every question of a case, the worst answer first."""
     rule = speaks(case, "version")
-    found = [_said(rule) if rule else _no_rule()]
+    found = [_said(rule) if rule else _no_rule(case)]
     # What is refused for its version is refused whoever may run its code.
     if found[0].answer != "must-refuse" and (rule := speaks(case, "host-code")):
         found.append(_said(rule))
@@ -259,10 +262,17 @@ def _said(rule: Rule) -> Statement:
     )
 
 
-def _no_rule() -> Statement:
+def _no_rule(case: Case) -> Statement:
     found = no_rule()
     remedy = "try it first, with this pair as targets of `trt-compat run`"
+    if _product(case.flavour) != _product(case.runtime_flavour):
+        remedy = "these are different products: build with the builder of the runtime's own"
     return Statement("version", found.outcome, found.rule, found.text, remedy=remedy)
+
+
+def _product(flavour: str) -> str:
+    """Return what a runtime belongs to: lean and dispatch to TensorRT, RTX to itself."""
+    return "tensorrt" if flavour in ("tensorrt_lean", "tensorrt_dispatch") else flavour
 
 
 def _in_order(asked: list[list[Statement]]) -> tuple[Statement, ...]:
