@@ -158,6 +158,7 @@ def _rules(environment: Environment, releases: list[str]) -> Iterator[Statement]
     for rule in _data()["rule"]:
         if _speaks(rule, environment, releases):
             keys = [key for key in _RANGES if key in rule]
+            keys += ["gpu"] if "jetson" in rule else []
             yield Statement(
                 " x ".join(keys),
                 rule["verdict"],
@@ -178,6 +179,9 @@ def _speaks(rule: Mapping[str, Any], environment: Environment, releases: list[st
     """
     # The rules are those of the releases of TensorRT; RTX counts its own.
     if environment.flavour == "tensorrt_rtx":
+        return False
+    boards = [one for one in environment.machine.devices if one.kind == "jetson"]
+    if rule.get("jetson") and not boards:
         return False
     values = {key: [getattr(environment, key)] for key in _RANGES if key in rule}
     if "tensorrt" in values and environment.tensorrt:

@@ -28,6 +28,7 @@ def _asked(**parts: str) -> list[Statement]:
         ({"tensorrt": "8.6.0", "python": "3.12"}, "tensorrt x python", "install"),
         ({"tensorrt": "10.13.2.6", "cuda": "11.8"}, "tensorrt x cuda", "install"),
         ({"tensorrt": "10.12.0.36", "cuda": "13.0"}, "tensorrt x cuda", "install"),
+        ({"tensorrt": "11.4.0.106", "gpu": "AGX Orin"}, "tensorrt x gpu", "run"),
         ({"tensorrt": "10.5.0", "gpu": "V100"}, "tensorrt x gpu", "run"),
         ({"driver": "535.104", "cuda": "13.0"}, "driver x cuda 13.0", "run"),
         ({"driver": "590.44.01", "gpu": "V100"}, "driver x gpu", "run"),
