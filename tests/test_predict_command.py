@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -106,7 +107,7 @@ def test_a_broken_file_is_told_and_does_not_stop_the_others(
         ([str(RTX), "--runtime", "tensorrt"], "tensorrt_lean==10.16.1.11"),
         ([str(RTX), "--runtime", "trtllm==1.0"], "tensorrt_lean==10.16.1.11"),
         ([str(RTX), "--runtime", "tensorrt==10.16.1.11", "--gpu", "T44"], "T4"),
-        ([str(RTX), "--runtime", "tensorrt==10.16.1.11", "--built-for", "volta,T4"], "sm_80"),
+        ([str(RTX), "--runtime", "tensorrt==10.16.1.11", "--built-for", "T44"], "--built-for T44"),
         (["nowhere.engine", "--runtime", "tensorrt==10.16.1.11"], "nowhere.engine"),
         (["--driver", "535"], "--environment"),
         (["--environment", "--gpu", "T4"], "two or more"),
@@ -150,6 +151,22 @@ def test_an_environment_as_json_and_unknown(capsys: pytest.CaptureFixture[str]) 
 def test_the_command_line_offers_every_variant() -> None:
     """Its own list spares the start of the program an import."""
     assert OFFERED == VARIANTS
+
+
+def test_a_name_that_the_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:
+    """No stack trace for it."""
+    shutil.copy(RTX, tmp_path / "é—.engine")
+    done = subprocess.run(
+        [sys.executable, "-m", "compat", "predict", str(tmp_path), "--runtime", "torch==2.11.0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+
+    assert done.returncode == 4, done.stderr
+    assert "\\xe9\\u2014.engine" in done.stdout
 
 
 def test_a_thousand_engines_are_answered_at_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -20,8 +21,9 @@ from compat.engine.prediction_file import engine_of
 from compat.engine.telling import plain
 from compat.errors import UserError
 from compat.targets import fit
-from compat.targets.devices import Device
+from compat.targets.devices import Device, find
 from compat.targets.facts import facts
+from compat.targets.spec import TargetError
 
 _FLAVOURS = (
     "tensorrt",
@@ -39,6 +41,8 @@ _EXIT = {"must-load": 0, "must-refuse": 1, "broken": 1, "undocumented": 4, "unkn
 
 def predict(arguments: argparse.Namespace, console: Console) -> int:
     """Say what engines will do in runtimes, or whether an environment can work."""
+    if isinstance(console.file, io.TextIOWrapper):
+        console.file.reconfigure(errors="backslashreplace")  # names that a terminal cannot show
     given = [f"--{name}" for name in _PARTS if getattr(arguments, name)]
     if arguments.environment:
         if arguments.files or arguments.runtime:
@@ -121,7 +125,10 @@ def parse_runtime(text: str) -> tuple[str, str]:
 def _one_arch(text: str | None) -> int | None:
     if not text:
         return None
-    found = asked_machine(facts(), None, text).devices
+    try:
+        found = find(facts(), text)
+    except TargetError as error:
+        raise UserError(str(error).replace("--gpu", "--built-for", 1)) from None
     if len(found) != 1:
         raise UserError(f"--built-for {text}: write one compute capability such as sm_80")
     return found[0].sm

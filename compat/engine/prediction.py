@@ -243,7 +243,7 @@ def _asked(case: Case, about: About) -> Statement:
     rule = speaks(case, about)
     if rule:
         return _said(rule)
-    remedy = "say it with --built-on" if about == "platform" else ""
+    remedy = f"say it with {'--built-on' if about == 'platform' else '--built-for'}"
     text = f"Neither the file nor a manifest beside it states {_MISSING[about]}."
     return Statement(about, "unknown", f"{about}-not-stated", text, remedy=remedy)
 
