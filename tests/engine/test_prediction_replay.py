@@ -36,6 +36,16 @@ def test_the_page_names_every_rule_that_no_record_has_tested() -> None:
     assert sorted(re.findall(r"^- `([a-z0-9-]+)`", section, re.M)) == sorted(replay.untested())
 
 
+def test_the_page_lists_where_the_texts_disagree() -> None:
+    """With both texts, so that a reader can look."""
+    for rule in rules():
+        if rule.contradicted_by:
+            row = next(line for line in PAGE.splitlines() if rule.contradiction in line)
+            assert f"`{rule.id}`" in row
+            assert rule.source in row
+            assert rule.contradicted_by in row
+
+
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule.id))
 def test_no_documented_rule_is_contradicted_by_all_that_was_seen(rule: object) -> None:
     """Single surprises are listed; a rule that is always wrong would be no rule."""
