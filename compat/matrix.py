@@ -273,7 +273,10 @@ def _damaged(config: Config, builder: str) -> Iterator[Item]:
             first = "plain" if "plain" in variants else variants[0]
             cell = Item("damaged", "check", model, precision, typing, first, builder, builder)
             if target.flavour == "tensorrt" and "vc" in variants:
-                yield replace(cell, variant="vc", damage="host-code-denied")
+                release = target.version
+                denied = expect("tensorrt", release, release, variant="vc", host_code=False)
+                vc = replace(cell, variant="vc", expectation=denied.as_dict())
+                yield replace(vc, damage="host-code-denied")
             for damage in DAMAGES:
                 yield replace(cell, damage=damage)
             return

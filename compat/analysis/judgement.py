@@ -12,6 +12,7 @@ from compat.analysis.drift import Metrics
 from compat.analysis.labels import Comparison
 from compat.analysis.observations import BROKEN, Observation
 from compat.analysis.results import Judgement
+from compat.analysis.untaken import untaken
 from compat.matrix import CROSSCHECK
 
 LabelEvidence = tuple[Comparison | None, Comparison | None]
@@ -50,7 +51,7 @@ def judge(
         return Judgement("info", item.message or "cannot be expressed", code="unsupported")
     match item.check:
         case "load":
-            found = _load(item)
+            found = _load(plan, item)
         case check if check in _SHOWN:
             found = Judgement("info", item.message, code=item.reason)
         case damage.CHECK:
@@ -73,7 +74,7 @@ def _broken(item: Observation, news: str = "") -> Judgement:
     return Judgement("fail", item.message, news, item.reason or item.status)
 
 
-def _load(item: Observation) -> Judgement:
+def _load(plan: Mapping[str, Any], item: Observation) -> Judgement:
     expectation = item.item.get("expectation") or {}
     outcome = expectation.get("outcome", "undocumented")
     if item.status in BROKEN:
@@ -82,6 +83,8 @@ def _load(item: Observation) -> Judgement:
         if outcome == "must-refuse":
             return Judgement("info", "loads though no rule promises it", "bonus", "bonus")
         return Judgement("pass", "", "as documented" if outcome == "must-load" else "undocumented")
+    if outcome == "must-load" and (text := untaken(plan, item)):
+        return Judgement("fail", f"{item.message}: {text}", "as documented", item.reason)
     return _refused(item, outcome, expectation.get("refusal") or DOCUMENTED_REFUSAL)
 
 

@@ -15,7 +15,18 @@ from importlib import import_module
 from rich.console import Console
 
 from compat import __version__
-from compat.cli import api, bundle, crosscheck, images, init, inspect, models, run, targets
+from compat.cli import (
+    api,
+    bundle,
+    crosscheck,
+    images,
+    init,
+    inspect,
+    models,
+    predict,
+    run,
+    targets,
+)
 from compat.cli.options import EPILOG
 from compat.errors import UserError
 
@@ -69,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"trt-compat {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for part in (init, run, targets, models, bundle, images, inspect, api, crosscheck):
+    parts = (init, run, targets, models, bundle, images, inspect, predict, api, crosscheck)
+    for part in parts:
         part.register(commands)
     return parser

@@ -29,6 +29,7 @@ from compat.report import (
 from compat.report.cells import CellView, collect
 from compat.report.html import state as state_html
 from compat.report.rows import Row, rows
+from compat.report.surprises import surprises
 
 #: Cells with evidence on one page; 500 make about 1 MB (field.md, "Page").
 CELLS_PER_PAGE = 500
@@ -113,6 +114,7 @@ def _content(
         "builds": tables.build_rows(shown, linked),
         "damage": damage.table(items, linked),
         "details": [details.detail(c, results.records) for c in told],
+        "surprises": surprises(items),
         "failures": findings.failures(items),
         "missing": findings.missing(items),
         "models": models,

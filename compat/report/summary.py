@@ -11,6 +11,7 @@ from compat.analysis.results import Results, UpgradeVerdict
 from compat.report import claims, code, damage, figures, findings
 from compat.report.page import machine, question
 from compat.report.rows import Row, rows
+from compat.report.surprises import Surprise, surprises
 
 WORST: Final = 10
 #: GitHub drops a whole job summary beyond 1 MiB, so stay below it with room for other steps.
@@ -41,6 +42,7 @@ def _lines(results: Results, items: Sequence[Row]) -> Iterator[str]:
     if gate.allowed:
         yield from ("", "Let through by the configuration:", "")
         yield from (f"- {escape(a)}" for a in gate.allowed)
+    yield from _surprises(surprises(items))
     yield from _code(results)
     yield from _claims(results)
     yield from _worst(findings.failures(items))
@@ -88,6 +90,23 @@ def _claims(results: Results) -> Iterator[str]:
     if lacking := len(results.claims) - len(known):
         rest = "is" if lacking == 1 else "are"
         yield from ("", f"{figures.plural(lacking, 'figure')} {rest} not measured here.")
+
+
+def _surprises(found: list[Surprise]) -> Iterator[str]:
+    """What the documentation says beside what was seen, before anything else that was found."""
+    if not found:
+        return
+    yield from ("", "## Surprises: the documentation says one thing, the run saw another", "")
+    yield from ("| rule | says | seen | where | engines |", "|---|---|---|---|--:|")
+    for s in found[:WORST]:
+        name = f"[{escape(s.rule)}]({s.source})" if s.source else "host code"
+        where = f"{s.pair}, {s.where}"
+        yield (
+            f"| {name} | {escape(s.expected)} | {escape(s.seen)} | {escape(where)} | "
+            f"{len(s.engines)} |"
+        )
+    if len(found) > WORST:
+        yield from ("", f"{len(found) - WORST} more in the report.")
 
 
 def _worst(found: list[findings.Finding]) -> Iterator[str]:

@@ -54,6 +54,22 @@ def test_a_rule_may_name_its_own_refusal() -> None:
     assert row["news"] == "as documented"
 
 
+@pytest.mark.parametrize(
+    ("arch", "news"), [("sm_90", "as documented"), ("sm_89", "surprise"), ("", "surprise")]
+)
+def test_a_gpu_that_the_release_does_not_take_is_no_surprise(arch: str, news: str) -> None:
+    """It fails all the same: TensorRT-RTX takes no H200, and the texts say so."""
+    item = builders.item("load", "resnet50", "fp32", B, B)
+    item["expectation"] = item["expectation"] | {"outcome": "must-load"}
+    plan = builders.plan([item], [builders.target(A), builders.target(B)], [])
+    record = builders.record(item, "refused", reason="unsupported-cc", message="said so")
+    record["target"] = {"version": "1.7.1.116", "arch": arch}
+    row = analysis.compile(plan, [record]).table.iloc[0]
+
+    assert (row["news"], row["verdict"]) == (news, "fail")
+    assert ("does not take sm_90" in row["verdict_reason"]) == (arch == "sm_90")
+
+
 def accuracy_row(precision: str = "fp16", limits: Any = None, **numbers: float | None) -> Any:
     """The table row of one accuracy item with given metrics."""
     item = builders.item("accuracy", "resnet50", precision, A, A, "max")
