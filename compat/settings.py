@@ -7,9 +7,9 @@ from pathlib import Path
 
 from compat.config import Config, ModelConfig, TargetConfig
 from compat.config.load import local_source
-from compat.matrix import onnx_opset, onnx_precision, typings
 from compat.models import ModelError, ModelSpec, describe
 from compat.targets import Image, TargetSpec
+from compat.typings import onnx_opset, onnx_precision, typings
 
 _BUILTIN_AXES = {"batch": (1, 8, 16)}
 _WORDS = ("", "photographs", "text", "noise", "labelled", "training")

@@ -17,7 +17,7 @@ FLOORS = (
     {"errors", "prepared"},
     {"engine", "api"},
     {"config", "records"},
-    {"matrix"},
+    {"matrix", "typings"},
     {"targets", "models", "images"},
     {"analysis"},
     {"report"},

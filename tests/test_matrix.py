@@ -8,7 +8,8 @@ import tomllib
 import pytest
 
 from compat.config import Config, TargetConfig
-from compat.matrix import Plan, Selection, SelectionError, onnx_precision, plan, typings
+from compat.matrix import Plan, Selection, SelectionError, plan
+from compat.typings import onnx_precision, typings
 
 TOML = """
 [targets."rtx-1.6"]

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from compat.config import Config
-from compat.matrix import Item, Plan, onnx_opset, onnx_precision
+from compat.matrix import Item, Plan
 from compat.prepared import PreparedModel, TypedModel
 from compat.targets import Environment
+from compat.typings import onnx_opset, onnx_precision
 
 CELL = (
     "check",
