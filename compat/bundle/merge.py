@@ -16,7 +16,7 @@ from compat.bundle.source import Record, Source, read
 from compat.conductor.lock import locked
 from compat.config import load_config
 from compat.engine.rules import expect
-from compat.matrix import CROSSCHECK, Selection, plan
+from compat.matrix import CROSSCHECKS, Selection, plan
 from compat.records import as_line
 
 Say = Callable[[str], None]
@@ -174,7 +174,7 @@ def choose(sources: Sequence[Source]) -> tuple[list[Record], list[Record]]:
         best = max(
             records, key=lambda r: (r["status"] in RAN, r["machine"] == home.get(_series(r)))
         )
-        timed = best["check"] in ("latency", CROSSCHECK) and best["status"] in RAN
+        timed = best["check"] in ("latency", *CROSSCHECKS) and best["status"] in RAN
         if timed and best["machine"] != home[_series(best)]:
             aside += records
             continue

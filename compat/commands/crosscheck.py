@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from compat.config.schema import BuildConfig
 from compat.interchange import commands, rows
 from compat.interchange.errors import InterchangeError
 from compat.records import read_records
@@ -52,7 +53,9 @@ def command(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.onnx is None:
         console.print(commands.load(str(engine), manifest, point), markup=False)
     else:
-        console.print(commands.build(str(arguments.onnx), manifest, point), markup=False)
+        target = next(one for one in plan["targets"] if one["name"] == item["builder"])
+        told = BuildConfig.model_validate(target.get("build", {}))
+        console.print(commands.build(str(arguments.onnx), manifest, told, point), markup=False)
         console.print(commands.polygraphy(str(arguments.onnx), manifest, point), markup=False)
     return 0
 

@@ -18,7 +18,7 @@ import numpy as np
 from compat.analysis import drift
 from compat.interchange import levelling, polygraphy, trtexec
 from compat.interchange.errors import InterchangeError
-from compat.matrix import CROSSCHECK
+from compat.matrix import CROSSCHECKS
 from compat.records import as_line, read_records
 from compat.report import atomic
 from compat.suite.summary import describe
@@ -181,7 +181,7 @@ def read(out: Path) -> list[Row]:
 
 def measured(records: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Return the rows that the run itself made."""
-    mine = (r for r in records if r["check"] == CROSSCHECK and r["status"] == "ok")
+    mine = (r for r in records if r["check"] in CROSSCHECKS and r["status"] == "ok")
     return [of_record(record) for record in mine]
 
 
@@ -191,7 +191,7 @@ def of_record(record: Mapping[str, Any]) -> Row:
     log = Log(facts["tool_version"], tuple(facts["arguments"]), facts["passed"])
     facts["differs"] = list(levelling.differences(log, str(record["target"]["version"])))
     own = record["item"].partition("/")[2]
-    name = f"{CHECK}/trtexec/{own}"
+    name = f"{CHECK}/{record['check']}/{own}"
     return {**record, "item": name, "beside": f"latency/{own}", "check": CHECK, "facts": facts}
 
 

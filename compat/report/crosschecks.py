@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from compat.matrix import CROSSCHECK
+from compat.matrix import CROSSCHECKS
 from compat.report import figures
 from compat.report.rows import Row, anchor, kind
 
@@ -32,7 +32,7 @@ def rows(items: Iterable[Row], linked: set[str]) -> list[CrosscheckRow]:
         for row in listed
         if row.text("check") == "latency"
     }
-    timed = [r for r in listed if r.text("check") == CROSSCHECK and r.text("status") == "ok"]
+    timed = [r for r in listed if r.text("check") in CROSSCHECKS and r.text("status") == "ok"]
     return [_row(row, ours.get((*row.cell, row.text("point"))), linked) for row in timed]
 
 

@@ -67,7 +67,7 @@ def test_times_of_two_machines_are_never_put_beside_each_other() -> None:
 
 def test_trtexecs_time_is_of_the_machine_whose_latencies_stand() -> None:
     """Else the page would put the times of two machines beside each other."""
-    first = _source("one", _record("t", check="trtexec"))
+    first = _source("one", _record("t", check="trtexec_load"))
     second = _source("two", _record("l", machine="two", check="latency", round=0))
 
     chosen, aside = choose([first, second])
