@@ -30,6 +30,10 @@ def read(arguments: argparse.Namespace, console: Console) -> int:
         )
     rows.keep(arguments.out, row)
     _print([row], plan, arguments, console)
+    if not arguments.json:
+        console.print(
+            f"`trt-compat report --out {arguments.out}` puts it on the page", markup=False
+        )
     return 0
 
 
@@ -84,9 +88,9 @@ def _print(
     arguments: argparse.Namespace,
     console: Console,
 ) -> None:
-    records = list(read_records(arguments.out / "records.jsonl"))
+    ours = rows.medians(read_records(arguments.out / "records.jsonl"))
     band = float(plan["limits"]["latency"])
-    told = [{**row, "compared": rows.beside(row, records, band)} for row in found]
+    told = [{**row, "compared": rows.beside(row, ours.get(row["beside"]), band)} for row in found]
     if arguments.json:
         console.print_json(json.dumps(told))
         return
@@ -107,9 +111,8 @@ def _lines(row: Mapping[str, Any]) -> list[str]:
         lines.append(f"ours: {compared['ours_s'] * 1e3:.4f} ms; {ratio}: {compared['word']}")
     else:
         lines.append(f"ours: {compared['word']}")
-    shown = ("cosine", "relative_l2", "max_abs", "top1_agreement")
-    drift = [f"{key} {numbers[key]:.6g}" for key in shown if key in numbers]
-    if drift:
-        lines.append(f"{facts['runner']} against {facts['reference']}: {', '.join(drift)}")
+    if "build_s" in numbers:
+        lines.append(f"its own build took {numbers['build_s']:.2f} s")
+    lines += filter(None, [rows.drifts(row)])
     lines += [f"not levelled: {text}" for text in facts["differs"]]
     return lines

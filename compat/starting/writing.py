@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from compat import atomic
 from compat.config.load import FILE_NAME
 from compat.errors import UserError
-from compat.report import atomic
 from compat.starting import session
 from compat.starting.draft import draft
 from compat.starting.onnxfiles import Search, search

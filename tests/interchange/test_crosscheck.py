@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import html5lib
 import pytest
 
 from compat.cli import main
@@ -103,6 +104,24 @@ def test_no_verdict_and_no_gate_sees_a_row(out: Path, tmp_path: Path) -> None:
     assert (main(["report", "--out", str(out)]), main(["gate", "--out", str(out)])) == before
     assert {name: (out / name).read_bytes() for name in kept} == kept
     assert len(rows.read(out)) == 1
+
+
+def test_a_row_that_was_read_in_is_on_the_page_and_survives_a_merge(
+    out: Path, tmp_path: Path
+) -> None:
+    times = write(tmp_path / "times.json", [query(200 + n, 2.05) for n in range(9)])
+    assert _read(out, "--trtexec", str(times), "--log", str(_log(tmp_path / "log", *LEVELLED))) == 0
+
+    main(["report", "--out", str(out)])
+    main(["merge", str(out), "--out", str(tmp_path / "merged")])
+
+    for folder in (out, tmp_path / "merged"):
+        page = (folder / "index.html").read_text()
+        tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page)
+        (row,) = tree.findall(".//section[@id='crosschecks']//tbody/tr")
+        said = ["".join(cell.itertext()) for cell in row]
+        assert said[4].startswith("trtexec, read in 20")
+        assert said[5:] == ["2.00", "2.05", "\N{MULTIPLICATION SIGN}1.025", "agrees"]
 
 
 def test_the_same_item_read_again_takes_the_place_of_the_first(out: Path, tmp_path: Path) -> None:
