@@ -11,14 +11,9 @@ from typing import Any
 import pytest
 
 from compat.cli import main
-from compat.config import TargetConfig
 from tests.images.shelf import DOCKER_MANIFEST, Shelf, free_port
 
 Matrix = Callable[..., Path]
-# The keys come with the provider `container`.
-pinning = pytest.mark.skipif(
-    "image" not in TargetConfig.model_fields, reason="targets cannot name an image yet"
-)
 
 
 def ask(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
@@ -184,7 +179,6 @@ def test_a_pattern_without_a_tag_is_a_wrong_call(
     assert "no tag matches z*" in capsys.readouterr().err
 
 
-@pinning
 def test_a_pattern_need_not_match_in_every_repository(
     upstream: Shelf, repository: str, matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,7 +194,6 @@ def test_a_pattern_need_not_match_in_every_repository(
     assert sorted(codes(said)) == [f"{repository}-other:b", f"{repository}:a", f"{repository}:new"]
 
 
-@pinning
 def test_a_pinned_image_of_the_matrix(
     upstream: Shelf,
     mirror: Shelf,
@@ -222,7 +215,6 @@ def test_a_pinned_image_of_the_matrix(
     assert {pin["target"] for pin in said["images"][0]["pins"]} == {"whole", "part"}
 
 
-@pinning
 def test_a_moved_tag_is_told_with_both_digests(
     upstream: Shelf, repository: str, matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,7 +232,6 @@ def test_a_moved_tag_is_told_with_both_digests(
     assert "30 days ago" in finding["text"]
 
 
-@pinning
 @pytest.mark.parametrize("mirrored", [True, False])
 def test_a_deleted_digest_stops(
     mirrored: bool,
@@ -266,7 +257,6 @@ def test_a_deleted_digest_stops(
     assert ("mirror has it" in finding["text"]) is mirrored
 
 
-@pinning
 def test_a_pin_that_the_mirror_lacks_stops_at_once(
     upstream: Shelf,
     mirror: Shelf,
@@ -286,7 +276,6 @@ def test_a_pin_that_the_mirror_lacks_stops_at_once(
     assert said["images"][0]["mirror"]["repository"] == f"{mirror.host}/ngc/{repository}"
 
 
-@pinning
 def test_a_pin_written_by_the_mirrors_name(
     upstream: Shelf,
     mirror: Shelf,

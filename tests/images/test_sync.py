@@ -20,7 +20,7 @@ from compat.images.copying import Tool, command
 from compat.images.plan import Copy
 from compat.images.reference import parse_repository
 from tests.images.shelf import OCI_INDEX, OCI_MANIFEST, PASSWORD, SKOPEO, USER, Shelf, sha256
-from tests.images.test_status import ask, pinning
+from tests.images.test_status import ask
 
 Matrix = Callable[..., Path]
 copying = pytest.mark.skipif(SKOPEO is None, reason="skopeo is not installed (package skopeo)")
@@ -99,7 +99,6 @@ def test_an_older_state_is_replaced(
     assert said["images"][0]["mirror"]["digest"] == new
 
 
-@pinning
 @copying
 def test_the_mirrors_tag_keeps_what_is_pinned(
     upstream: Shelf,
@@ -124,7 +123,6 @@ def test_the_mirrors_tag_keeps_what_is_pinned(
     assert [finding["code"] for finding in said["images"][0]["findings"]] == ["moved"]
 
 
-@pinning
 @copying
 def test_two_pins_of_one_tag(
     upstream: Shelf,
@@ -155,7 +153,6 @@ def test_two_pins_of_one_tag(
     )
 
 
-@pinning
 def test_a_pin_that_is_nowhere_cannot_be_copied(
     upstream: Shelf,
     mirror: Shelf,
