@@ -179,6 +179,25 @@ def test_a_pattern_without_a_tag_is_a_wrong_call(
     assert "no tag matches z*" in capsys.readouterr().err
 
 
+def test_a_misspelt_repository_is_told_from_a_misspelt_pattern(
+    upstream: Shelf, repository: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["--upstream", upstream.host, "--repository", f"{repository}-misspelt"]
+
+    assert main(["images", "status", *call]) == 2
+    assert f"{upstream.host}/{repository}-misspelt: there is no such" in capsys.readouterr().err
+
+
+def test_a_mirror_of_itself_is_a_wrong_call(
+    upstream: Shelf, repository: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It lacks nothing, so everything would look well."""
+    call = ["--upstream", upstream.host, "--mirror", upstream.host, "--repository", repository]
+
+    assert main(["images", "status", *call]) == 2
+    assert "the same" in capsys.readouterr().err
+
+
 def test_a_pattern_need_not_match_in_every_repository(
     upstream: Shelf, repository: str, matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -254,6 +273,7 @@ def test_a_deleted_digest_stops(
     finding = said["images"][0]["findings"][0]
     assert code == 1
     assert (finding["code"], finding["old"]) == ("gone", gone)
+    assert "missing-in-mirror" not in codes(said)[f"{repository}:1"]
     assert ("mirror has it" in finding["text"]) is mirrored
 
 
@@ -330,7 +350,7 @@ def test_a_page_for_the_jobs_summary(
     assert main(["images", "status", *call, "--markdown", str(page), "--summary"]) == 1
 
     text = page.read_text(encoding="utf-8")
-    assert "0 of 1 images hold, 1 missing-in-mirror" in text
+    assert "1 of 1 images stop, 1 missing-in-mirror" in text
     assert f"| ✗ | `{repository}:a` |" in text
     assert (tmp_path / "summary.md").read_text(encoding="utf-8") == "before\n" + text
     out = capsys.readouterr().out

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from compat.cli import main
-from compat.images.copying import Tool, command
+from compat.images.copying import Tool, command, find_tool
+from compat.images.errors import ImagesError
 from compat.images.plan import Copy
 from compat.images.reference import parse_repository
 from tests.images.shelf import OCI_INDEX, OCI_MANIFEST, PASSWORD, SKOPEO, USER, Shelf, sha256
@@ -330,3 +331,8 @@ def test_an_engine_runs_skopeo_from_an_image() -> None:
     assert "--src-tls-verify=false" not in argv
     assert argv[argv.index("--src-authfile") + 1] == "/trt-compat/src.json"
     assert argv[-1] == "docker://localhost:5000/nvidia/tensorrt:25.01-py3"
+
+
+def test_an_engine_without_skopeos_image_is_told_so() -> None:
+    with pytest.raises(ImagesError, match="--engine podman runs skopeo out of an image; name"):
+        find_tool("podman", None)
