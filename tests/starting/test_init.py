@@ -224,6 +224,46 @@ def test_the_search_passes_over_what_is_not_the_users(tmp_path: Path) -> None:
     assert found.refused == ()
 
 
+def test_a_folder_that_may_not_be_entered_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root every folder may be entered, so the refusal is played."""
+    _network(tmp_path / "mine.onnx", 1, 8)
+    (tmp_path / "closed").mkdir()
+    is_file = Path.is_file
+
+    def refusing(path: Path) -> bool:
+        if "closed" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refusing)
+
+    assert [model.path for model in search(tmp_path).models] == ["mine.onnx"]
+
+
+def test_a_folder_of_somebody_elses_is_a_wrong_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+
+    assert main(["init", str(tmp_path)]) == 2
+    assert "may not be looked into" in capsys.readouterr().err
+
+
+def test_what_was_named_and_holds_nothing_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.onnx").write_text("no network")
+
+    assert main(["init", str(tmp_path), "--python", "/bin/false"]) == 0
+
+    out = capsys.readouterr().out
+    assert "/bin/false has none" in out
+    assert f"stands in {tmp_path / 'compat.toml'}" in out
+    assert f"next: cd {tmp_path}, trt-compat plan" in out
+
+
 def test_the_search_has_an_end(tmp_path: Path) -> None:
     for number in range(4):
         _network(tmp_path / f"{number}.onnx", 1, 8)
