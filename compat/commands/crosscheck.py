@@ -39,12 +39,13 @@ def read(arguments: argparse.Namespace, console: Console) -> int:
 
 def listing(arguments: argparse.Namespace, console: Console) -> int:
     """List every row with what stands beside it."""
+    plan = rows.plan_of(arguments.out)
     records = read_records(arguments.out / "records.jsonl")
     found = [*rows.measured(records), *rows.read(arguments.out)]
     if not found and not arguments.json:
         console.print(f"{arguments.out}: no cross-check stands in it", markup=False)
         return 0
-    _print(found, rows.plan_of(arguments.out), arguments, console)
+    _print(found, plan, arguments, console)
     return 0
 
 

@@ -181,8 +181,9 @@ def _ask_trtexec(
     words = [program, *source()]
     with np.load(job.path(item["feeds"])) as archive:
         feeds = {name: archive[name] for name in archive.files}
-    # In the work folder: it is the only place that a container may write to.
-    with tempfile.TemporaryDirectory(prefix="trtexec-", dir=job.work) as folder:
+    path = job.path(item["samples"])
+    # Beside the samples: of the work folder a container may write to what its phase fills only.
+    with tempfile.TemporaryDirectory(prefix="trtexec-", dir=os.path.dirname(path)) as folder:
         words += trtexec.feeding(trtexec.write_inputs(feeds, folder, adapter.version()))
         times = os.path.join(folder, "times.json")
         timing = trtexec.run(words + trtexec.measuring(times), times, recorder.log)
@@ -196,7 +197,6 @@ def _ask_trtexec(
         passed=timing.log.passed,
         clock="cuda-event",
     )
-    path = job.path(item["samples"])
     with open(path + ".part", "wb") as stream:
         np.save(stream, timing.compute)
     os.replace(path + ".part", path)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from compat.conductor.jobs import Kitchen, entry
+from compat.conductor.phases import mounts
 from compat.config.schema import BuildConfig
 from compat.matrix import Selection, plan
 from compat.prepared import NodeList
@@ -105,6 +106,19 @@ def test_trtexec_gets_the_engine_and_the_inputs_that_ours_is_timed_with() -> Non
     assert made["cell"]["point"] == "opt"
     assert made["key"] != ours["key"]
     assert made["samples"] != ours["samples"]
+
+
+def test_a_container_may_write_where_trtexec_leaves_its_samples(tmp_path: Path) -> None:
+    """The rest of the work folder is read-only there; what it builds from is seen."""
+    onnx = tmp_path / "elsewhere" / "net.onnx"
+    work = tmp_path / "work"
+    work.mkdir()
+
+    seen = mounts(work, "check", [{"onnx": str(onnx)}], tmp_path / "deps")
+
+    assert work / "samples" in seen.writes
+    assert (work / "samples").is_dir()
+    assert onnx.parent in seen.reads
 
 
 def test_trtexec_builds_from_what_ours_is_built_from() -> None:

@@ -120,6 +120,12 @@ def test_it_is_called_with_levelled_flags_on_our_inputs(engine: Path, tmp_path: 
     assert "build_s" not in found["numbers"]
     assert np.load(tmp_path / found["files"]["samples"]).tolist() == [0.002, 0.004]
     assert "bytes of x: 32" in (tmp_path / found["files"]["log"]).read_text()
+    places = [word.partition("=")[2].rpartition(":")[2] for word in facts["arguments"]]
+    written = [Path(place) for place in places if "trtexec-" in place]
+    # In a container the rest of the work folder is read-only.
+    assert {path.parent.parent for path in written} == {tmp_path / "samples"}
+    assert len(written) == 2
+    assert list((tmp_path / "samples").iterdir()) == [tmp_path / "samples" / "net.npy"]
 
 
 BUILT = {
