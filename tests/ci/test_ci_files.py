@@ -100,7 +100,13 @@ def test_the_report_is_kept_whatever_the_gate_says() -> None:
     }
     job = _read("gitlab-ci.yml")["trt-compat"]
 
+    taken, kept = steps["Take the work folder of the last run"], steps["Keep the work folder"]
     assert steps["Keep the report"]["if"] == "always()"
+    assert kept["if"].startswith("always() && ")
+    assert (kept["with"]["path"], kept["with"]["key"]) == (
+        taken["with"]["path"],
+        taken["with"]["key"],
+    )
     assert steps["Keep the report"]["with"]["path"].rstrip("/") == REPORT
     assert job["artifacts"]["when"] == "always"
     assert job["artifacts"]["reports"]["junit"] == f"{REPORT}/junit.xml"
