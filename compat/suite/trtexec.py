@@ -6,10 +6,12 @@ NVIDIA/TensorRT, sampleOptions.cpp). The forms that are read are those of sample
 logging.h.
 """
 
+import ctypes
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
@@ -33,6 +35,7 @@ _BANNER = re.compile(
     re.MULTILINE,
 )
 _BUILT = re.compile(r"\bEngine built in (\S+) sec", re.MULTILINE)  # sampleEngines.cpp
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _FIRST_INT64 = 9  # before it, INT64 inputs are INT32 bindings (onnx-tensorrt, Changelog 9.0)
 FIRST_STRONG_ONLY = 11
 _FIRST_POOLS = (8, 4)  # before it, the workspace has an option of its own
@@ -202,6 +205,7 @@ def run(call: List[str], times: str, say: Callable[[str], None]) -> Timing:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
+        preexec_fn=_die_with_the_suite,
     )
     text = done.stdout.decode("utf-8", "replace")
     say(text)
@@ -218,6 +222,11 @@ def run(call: List[str], times: str, say: Callable[[str], None]) -> Timing:
     if not len(compute):
         raise Failed("trtexec-no-times", "no query began after the warm-up")
     return Timing(compute, log, _build_seconds(text))
+
+
+def _die_with_the_suite() -> None:
+    """Ask the kernel to end trtexec when this process is killed: a build would go on for long."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _build_seconds(text: str) -> Optional[float]:

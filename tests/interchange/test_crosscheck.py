@@ -124,13 +124,6 @@ def test_a_row_that_was_read_in_is_on_the_page_and_survives_a_merge(
         assert said[5:] == ["2.00", "2.05", "\N{MULTIPLICATION SIGN}1.025", "agrees"]
 
 
-def test_a_folder_without_a_run_is_a_wrong_call(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["crosscheck", "list", "--out", str(tmp_path)]) == 2
-    assert "holds no finished run" in capsys.readouterr().err
-
-
 def test_the_same_item_read_again_takes_the_place_of_the_first(out: Path, tmp_path: Path) -> None:
     for compute in (2.0, 2.5):
         times = write(tmp_path / "times.json", [query(200, compute)])
@@ -221,10 +214,13 @@ def test_an_item_that_has_nothing_beside_it(
     assert name in capsys.readouterr().err
 
 
-def test_a_folder_without_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["crosscheck", "read", LATENCY["id"], "--out", str(tmp_path), "--trtexec", "x"]
-
-    assert main(words) == 2
+@pytest.mark.parametrize(
+    "words", [["read", LATENCY["id"], "--trtexec", "x"], ["list"], ["command", LATENCY["id"]]]
+)
+def test_a_folder_without_a_run_is_told(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["crosscheck", *words, "--out", str(tmp_path)]) == 2
     assert "holds no finished run" in capsys.readouterr().err
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,24 @@ def test_what_its_options_cannot_say_is_not_built(
     found = _result(tmp_path, engine, _stand_in(tmp_path / "bin"), "trtexec_build", **more)
 
     assert (found["status"], found["reason"]) == ("unsupported", reason)
+
+
+def test_it_does_not_outlive_a_suite_that_is_killed(tmp_path: Path) -> None:
+    """Else a build of minutes would hold the GPU, and nobody would wait for it."""
+    script = f"echo $$ > {tmp_path}/pid; exec sleep 60"
+    call = f"trtexec.run(['/bin/sh', '-c', {script!r}], 'times', print)"
+    suite = subprocess.Popen([sys.executable, "-c", f"from compat.suite import trtexec; {call}"])
+    pid, until = tmp_path / "pid", time.monotonic() + 30
+    while not (pid.is_file() and pid.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    place = Path("/proc", pid.read_text().strip(), "cmdline")
+
+    suite.kill()
+    suite.wait()
+
+    while place.is_file() and b"sleep" in place.read_bytes() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not (place.is_file() and b"sleep" in place.read_bytes())
 
 
 def test_its_failure_is_told_in_its_own_words(engine: Path, tmp_path: Path) -> None:
