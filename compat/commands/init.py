@@ -53,6 +53,8 @@ def _told(start: Start, arguments: argparse.Namespace) -> Iterator[str]:
         yield f"  why the refused ones are, stands in {arguments.folder / FILE_NAME}"
     for path in start.files:
         yield f"wrote {path}"
+    if not start.found.has_gpu:
+        yield "no GPU here: [gate] lets pass what could not run, delete it where you gate releases"
     for path in start.kept:
         yield f"kept {path}; a session for it:\n\n{session.noxfile()}"
     there = "" if arguments.folder == Path() else f"cd {shlex.quote(str(arguments.folder))}, "

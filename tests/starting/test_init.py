@@ -7,6 +7,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,24 @@ def test_what_was_named_and_holds_nothing_is_told(
     assert "/bin/false has none" in out
     assert f"stands in {tmp_path / 'compat.toml'}" in out
     assert f"next: cd {tmp_path}, trt-compat plan" in out
+
+
+@pytest.mark.parametrize("has_gpu", [True, False])
+def test_a_gate_that_lets_pass_is_never_silent(
+    has_gpu: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Committed as it is, the file would gate nothing on a machine with a GPU."""
+    looking = _machine("sm_89" if has_gpu else None)
+    monkeypatch.setattr("compat.commands.init.prepare", partial(writing.prepare, looking=looking))
+
+    assert main(["init", str(tmp_path)]) == 0
+
+    told = "delete it where you gate" in capsys.readouterr().out
+    assert told is not has_gpu
+    assert ("[gate]" in (tmp_path / "compat.toml").read_text()) is told
 
 
 def test_the_search_has_an_end(tmp_path: Path) -> None:
