@@ -20,6 +20,7 @@ def read(arguments: argparse.Namespace, console: Console) -> int:
     """Read another tool's result into a row beside an item."""
     plan = rows.plan_of(arguments.out)
     item, version = rows.planned_item(plan, arguments.item)
+    _check(arguments, str(item["check"]))
     if arguments.trtexec is not None:
         row = rows.of_trtexec(
             item, version, arguments.trtexec, log=arguments.log, profile=arguments.profile
@@ -35,6 +36,17 @@ def read(arguments: argparse.Namespace, console: Console) -> int:
             f"`trt-compat report --out {arguments.out}` puts it on the page", markup=False
         )
     return 0
+
+
+def _check(arguments: argparse.Namespace, check: str) -> None:
+    """Refuse what would be read past, or stand beside nothing. Raises InterchangeError."""
+    if arguments.trtexec is not None and check != "latency":
+        raise InterchangeError(f"{arguments.item}: times of trtexec stand beside a latency item")
+    foreign = ("runner", "reference") if arguments.trtexec is not None else ("log", "profile")
+    for name in foreign:
+        if getattr(arguments, name) is not None:
+            tool = "--polygraphy" if arguments.trtexec is not None else "--trtexec"
+            raise InterchangeError(f"--{name} goes with {tool}; leave it away")
 
 
 def listing(arguments: argparse.Namespace, console: Console) -> int:

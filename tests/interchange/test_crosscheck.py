@@ -215,6 +215,25 @@ def test_an_item_that_has_nothing_beside_it(
 
 
 @pytest.mark.parametrize(
+    ("item", "words", "said"),
+    [
+        (LATENCY, ["--trtexec", "x", "--runner", "trt"], "--runner goes with --polygraphy"),
+        (LATENCY, ["--polygraphy", "x", "--log", "y"], "--log goes with --trtexec"),
+        (ACCURACY, ["--trtexec", "x"], "beside a latency item"),
+    ],
+)
+def test_what_would_be_read_past_is_a_wrong_call(
+    item: dict[str, Any],
+    words: list[str],
+    said: str,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["crosscheck", "read", item["id"], "--out", str(out), *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     "words", [["read", LATENCY["id"], "--trtexec", "x"], ["list"], ["command", LATENCY["id"]]]
 )
 def test_a_folder_without_a_run_is_told(
