@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any, Literal
 
 from compat.config import Config, ModelConfig, TargetConfig
@@ -31,8 +32,8 @@ FAMILIES = {
 DAMAGED = ("tensorrt", "tensorrt_rtx", "onnxruntime")
 # The last one may load and run, and ruin its process for whatever comes behind it.
 DAMAGES = ("truncated", "foreign", "flipped-header", "flipped-weight")
-# Another tool's time of an engine beside ours: shown, and never judged.
-CROSSCHECK = "trtexec"
+# Another tool's times beside ours, of our engine and of one that it builds: shown, never judged.
+CROSSCHECKS = ("trtexec_load", "trtexec_build")
 # Building twice says something of a TensorRT builder; the others are baselines.
 REBUILDERS = ("tensorrt", "tensorrt_rtx")
 
@@ -311,8 +312,8 @@ def _items_of_engine(config: Config, build: Item) -> Iterator[Item]:
             yield replace(load, check="accuracy", **_at(config, build.model, point))
         if config.models[build.model].labels:
             yield replace(load, check="top1")
-        for point in config.bench.points if _is_crosschecked(config, load) else ():
-            yield replace(load, check=CROSSCHECK, **_at(config, build.model, point))
+        for way, point in _crosschecks(config, load):
+            yield replace(load, check=f"trtexec_{way}", **_at(config, build.model, point))
         for point in config.bench.points if _is_timed(config, build.builder, runtime) else ():
             at = _at(config, build.model, point)
             yield replace(load, check="latency", phase="bench", **at)
@@ -329,11 +330,11 @@ def _is_timed(config: Config, builder: str, runtime: str) -> bool:
     return builder == runtime or roles == ("current", "candidate")
 
 
-def _is_crosschecked(config: Config, load: Item) -> bool:
-    """Tell whether trtexec is asked, too: it loads full TensorRT's plain engines as they are."""
-    if not config.bench.trtexec or load.builder != load.runtime:
-        return False
-    return config.targets[load.builder].flavour == "tensorrt" and load.variant == "plain"
+def _crosschecks(config: Config, load: Item) -> Iterator[tuple[str, str]]:
+    """Yield what trtexec is asked, too, and where: full TensorRT's plain engines, at home."""
+    flavour = config.targets[load.builder].flavour
+    if flavour == "tensorrt" and load.variant == "plain" and load.builder == load.runtime:
+        yield from product(config.bench.trtexec, config.bench.points)
 
 
 def _upgrades(targets: Mapping[str, TargetConfig]) -> Iterator[dict[str, str]]:

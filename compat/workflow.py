@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from compat import analysis, models, report
+from compat import analysis, atomic, models, report
 from compat.api.moves import Move, broken
 from compat.conductor import machine, slots
 from compat.conductor.jobs import Kitchen
@@ -29,7 +29,6 @@ from compat.matrix import PHASES, Plan, Selection, SelectionError, plan
 from compat.models import ModelSpec
 from compat.prepared import PreparedModel
 from compat.records import RecordStore, as_line, is_broken, read_records
-from compat.report import atomic
 from compat.settings import model_specs, opsets, resolve_axes, target_spec
 from compat.targets import Environment, Unavailable, provide, tidy
 

@@ -14,15 +14,16 @@ PACKAGE = ROOT / "compat"
 # Lowest first; each set may import itself and what stands before it.
 FLOORS = (
     {"suite"},
-    {"errors", "prepared"},
+    {"errors", "prepared", "atomic"},
     {"engine", "api"},
     {"config", "records"},
     {"matrix", "typings"},
     {"targets", "models", "images"},
     {"analysis"},
+    {"interchange"},
     {"report"},
     {"settings", "conductor"},
-    {"workflow", "starting", "interchange"},
+    {"workflow", "starting"},
     {"bundle"},
     {"commands", "cli", "__main__"},
 )

@@ -27,7 +27,7 @@ from compat.analysis.results import (
     UpgradeVerdict,
 )
 from compat.analysis.verdict import judge_upgrades
-from compat.matrix import CROSSCHECK
+from compat.matrix import CROSSCHECKS
 
 __all__ = ["Coverage", "GateDecision", "Reason", "Results", "UpgradeVerdict", "compile"]
 
@@ -58,7 +58,7 @@ def _results(evidence: Evidence) -> Results:
     deciding = {
         i: j
         for i, j in judgements.items()
-        if damage.decides(observations[i], j) and observations[i].check != CROSSCHECK
+        if damage.decides(observations[i], j) and observations[i].check not in CROSSCHECKS
     }
     return Results(
         plan=plan,

@@ -13,7 +13,7 @@ from compat.analysis.labels import Comparison
 from compat.analysis.observations import BROKEN, Observation
 from compat.analysis.results import Judgement
 from compat.analysis.untaken import untaken
-from compat.matrix import CROSSCHECK
+from compat.matrix import CROSSCHECKS
 
 LabelEvidence = tuple[Comparison | None, Comparison | None]
 
@@ -21,7 +21,7 @@ LabelEvidence = tuple[Comparison | None, Comparison | None]
 DOCUMENTED_REFUSAL: Final = "version-mismatch"
 
 #: Checks that are told and not judged.
-_SHOWN: Final = ("rebuild", CROSSCHECK)
+_SHOWN: Final = ("rebuild", *CROSSCHECKS)
 
 #: Limit key -> (metric, whether the limit is a minimum).
 LIMITS: Final = {

@@ -10,7 +10,7 @@ from compat.analysis.evidence import Evidence
 from compat.analysis.observations import BROKEN, Observation, Pair
 from compat.analysis.paths import NOT_COMPARED, Cause, CellWord, judge_cell
 from compat.analysis.results import NEEDS_RUN, Coverage, Reason, UpgradeVerdict, UpgradeWord, Weight
-from compat.matrix import CROSSCHECK
+from compat.matrix import CROSSCHECKS
 
 _WEIGHTS: Final[tuple[Weight, ...]] = ("blocks", "gap", "rebuild", "note")
 _WORST_FIRST: Final[tuple[UpgradeWord, ...]] = ("blocked", "inconclusive", "rebuild", "safe")
@@ -26,7 +26,7 @@ def judge_upgrades(evidence: Evidence) -> tuple[UpgradeVerdict, ...]:
     cells: Cells = {}
     for place in evidence.seen.by_place.values():
         any_of = next(iter(place.values()))
-        if any_of.check not in (damage.CHECK, CROSSCHECK):
+        if any_of.check not in (damage.CHECK, *CROSSCHECKS):
             cells.setdefault(any_of.cell, []).append(place)
     return tuple(
         _judge_upgrade(evidence, cells, upgrade["from"], upgrade["to"])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from compat import analysis, report
+from compat import analysis, atomic, report
 from compat.analysis.observations import RAN
 from compat.analysis.results import Results
 from compat.bundle.parts import BundleError
@@ -16,7 +16,8 @@ from compat.bundle.source import Record, Source, read
 from compat.conductor.lock import locked
 from compat.config import load_config
 from compat.engine.rules import expect
-from compat.matrix import CROSSCHECK, Selection, plan
+from compat.interchange.rows import FILE as CROSSCHECK_FILE
+from compat.matrix import CROSSCHECKS, Selection, plan
 from compat.records import as_line
 
 Say = Callable[[str], None]
@@ -46,9 +47,15 @@ def merge(paths: Sequence[Path], out: Path, config: Path | None, say: Say) -> Re
         if config is not None:
             planned = _judged_by(config, planned)
         chosen, aside = choose(sources)
-        _write(out / "plan.json", json.dumps(planned, indent=1) + "\n")
-        _write(out / "records.jsonl", "".join(map(as_line, chosen)))
-        _write(out / "set-aside.jsonl", "".join(map(as_line, aside)))
+        beside, apart = choose_beside(sources, chosen)
+        aside += apart
+        atomic.write_text(out / "plan.json", json.dumps(planned, indent=1) + "\n")
+        for name, lines in (
+            ("records.jsonl", chosen),
+            (CROSSCHECK_FILE, beside),
+            ("set-aside.jsonl", aside),
+        ):
+            atomic.write_text(out / name, "".join(map(as_line, lines)))
         results = analysis.compile(planned, chosen, work=out, drift_cache=out / "drift.json")
         page = report.write(results, out, records_path=out / "records.jsonl")
     for machine, count in Counter(record["machine"] for record in chosen).items():
@@ -174,13 +181,31 @@ def choose(sources: Sequence[Source]) -> tuple[list[Record], list[Record]]:
         best = max(
             records, key=lambda r: (r["status"] in RAN, r["machine"] == home.get(_series(r)))
         )
-        timed = best["check"] in ("latency", CROSSCHECK) and best["status"] in RAN
+        timed = best["check"] in ("latency", *CROSSCHECKS) and best["status"] in RAN
         if timed and best["machine"] != home[_series(best)]:
             aside += records
             continue
         chosen.append(best)
         aside += [record for record in records if record is not best]
     return chosen, aside
+
+
+def choose_beside(
+    sources: Sequence[Source], chosen: Sequence[Record]
+) -> tuple[list[Record], list[Record]]:
+    """Return the cross-check rows that stand beside a chosen record, and the others.
+
+    A row stands beside its own machine's record only, as times of two machines cannot be compared.
+    """
+    machines = {record["item"]: record["machine"] for record in chosen}
+    found: dict[str, Record] = {}
+    aside = []
+    for row in (row for source in sources for row in source.crosschecks):
+        if row["machine"] != machines.get(row["beside"]) or row["item"] in found:
+            aside.append(row)
+        else:
+            found[row["item"]] = row
+    return list(found.values()), aside
 
 
 def _homes(sources: Sequence[Source]) -> dict[_Series, str]:
@@ -210,9 +235,3 @@ def _judged_by(config: Path, planned: Mapping[str, Any]) -> dict[str, Any]:
     if lacking:
         raise BundleError(f"{config}: has no limits for {', '.join(lacking)}; name these models")
     return {**planned, "limits": laid.limits, "gate": dict(laid.gate), "judged-by": str(config)}
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

@@ -14,6 +14,7 @@ from typing import Any
 
 from compat.bundle.parts import BundleError
 from compat.bundle.results import INDEX
+from compat.interchange import rows
 from compat.records import read_records
 
 Record = dict[str, Any]
@@ -23,6 +24,7 @@ Record = dict[str, Any]
 class Source:
     """A run as it was read: its plan, records that name their machine, and its models' digests.
 
+    crosschecks: what other tools said, read in beside the run.
     models: what the models and their inputs were, in the runs' own names for them.
     left_out: kind of file to how many had no room in the results file.
     """
@@ -33,6 +35,7 @@ class Source:
     machine: str
     models: Mapping[str, str]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    crosschecks: tuple[Record, ...] = ()
 
 
 def read(path: Path, folder: Path, name: str) -> Source:
@@ -88,10 +91,11 @@ def _source(path: Path, place: Path, name: str | None) -> Source:
             record["files"] = _below(name, came)
     index = _index(place)
     machine = _machine(plan.get("machine") or {}, str(index.get("host", "")))
-    for record in records:
+    crosschecks = tuple(rows.read(place))
+    for record in (*records, *crosschecks):
         record.setdefault("machine", machine)
     inputs = {**_inputs(plan), **index.get("models", {})}
-    return Source(path, plan, records, machine, inputs, index.get("left_out", {}))
+    return Source(path, plan, records, machine, inputs, index.get("left_out", {}), crosschecks)
 
 
 def _inputs(plan: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from compat.config.schema import BuildConfig
 from compat.interchange import commands, rows
 from compat.interchange.errors import InterchangeError
 from compat.records import read_records
@@ -19,6 +20,7 @@ def read(arguments: argparse.Namespace, console: Console) -> int:
     """Read another tool's result into a row beside an item."""
     plan = rows.plan_of(arguments.out)
     item, version = rows.planned_item(plan, arguments.item)
+    _check(arguments, str(item["check"]))
     if arguments.trtexec is not None:
         row = rows.of_trtexec(
             item, version, arguments.trtexec, log=arguments.log, profile=arguments.profile
@@ -29,17 +31,33 @@ def read(arguments: argparse.Namespace, console: Console) -> int:
         )
     rows.keep(arguments.out, row)
     _print([row], plan, arguments, console)
+    if not arguments.json:
+        console.print(
+            f"`trt-compat report --out {arguments.out}` puts it on the page", markup=False
+        )
     return 0
+
+
+def _check(arguments: argparse.Namespace, check: str) -> None:
+    """Refuse what would be read past, or stand beside nothing. Raises InterchangeError."""
+    if arguments.trtexec is not None and check != "latency":
+        raise InterchangeError(f"{arguments.item}: times of trtexec stand beside a latency item")
+    foreign = ("runner", "reference") if arguments.trtexec is not None else ("log", "profile")
+    for name in foreign:
+        if getattr(arguments, name) is not None:
+            tool = "--polygraphy" if arguments.trtexec is not None else "--trtexec"
+            raise InterchangeError(f"--{name} goes with {tool}; leave it away")
 
 
 def listing(arguments: argparse.Namespace, console: Console) -> int:
     """List every row with what stands beside it."""
+    plan = rows.plan_of(arguments.out)
     records = read_records(arguments.out / "records.jsonl")
     found = [*rows.measured(records), *rows.read(arguments.out)]
     if not found and not arguments.json:
         console.print(f"{arguments.out}: no cross-check stands in it", markup=False)
         return 0
-    _print(found, rows.plan_of(arguments.out), arguments, console)
+    _print(found, plan, arguments, console)
     return 0
 
 
@@ -52,7 +70,9 @@ def command(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.onnx is None:
         console.print(commands.load(str(engine), manifest, point), markup=False)
     else:
-        console.print(commands.build(str(arguments.onnx), manifest, point), markup=False)
+        target = next(one for one in plan["targets"] if one["name"] == item["builder"])
+        told = BuildConfig.model_validate(target.get("build", {}))
+        console.print(commands.build(str(arguments.onnx), manifest, told, point), markup=False)
         console.print(commands.polygraphy(str(arguments.onnx), manifest, point), markup=False)
     return 0
 
@@ -81,9 +101,9 @@ def _print(
     arguments: argparse.Namespace,
     console: Console,
 ) -> None:
-    records = list(read_records(arguments.out / "records.jsonl"))
+    ours = rows.medians(read_records(arguments.out / "records.jsonl"))
     band = float(plan["limits"]["latency"])
-    told = [{**row, "compared": rows.beside(row, records, band)} for row in found]
+    told = [{**row, "compared": rows.beside(row, ours.get(row["beside"]), band)} for row in found]
     if arguments.json:
         console.print_json(json.dumps(told))
         return
@@ -104,9 +124,8 @@ def _lines(row: Mapping[str, Any]) -> list[str]:
         lines.append(f"ours: {compared['ours_s'] * 1e3:.4f} ms; {ratio}: {compared['word']}")
     else:
         lines.append(f"ours: {compared['word']}")
-    shown = ("cosine", "relative_l2", "max_abs", "top1_agreement")
-    drift = [f"{key} {numbers[key]:.6g}" for key in shown if key in numbers]
-    if drift:
-        lines.append(f"{facts['runner']} against {facts['reference']}: {', '.join(drift)}")
+    if "build_s" in numbers:
+        lines.append(f"its own build took {numbers['build_s']:.2f} s")
+    lines += filter(None, [rows.drifts(row)])
     lines += [f"not levelled: {text}" for text in facts["differs"]]
     return lines

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from compat.config.load import FILE_NAME
 from compat.starting import session
 from compat.starting.writing import Start, prepare, write
 
@@ -27,29 +30,36 @@ def init(arguments: argparse.Namespace, console: Console) -> int:
         for path, text in start.files.items():
             console.print(f"# ===== {path} =====\n{text}", markup=False)
         return 0
-    for line in _told(start):
+    for line in _told(start, arguments):
         console.print(line, markup=False)
     return 0
 
 
-def _told(start: Start) -> Iterator[str]:
+def _told(start: Start, arguments: argparse.Namespace) -> Iterator[str]:
     driver = start.found.driver
     gpus = ", ".join(f"{gpu.name} ({gpu.arch})" for gpu in driver.gpus)
     yield f"driver: {driver.problem or f'CUDA {driver.cuda}, {gpus}'}"
     yield f"containers: {start.found.engine or 'neither Docker nor Podman on PATH'}"
     if start.found.installed is not None:
         yield f"TensorRT {start.found.installed.version} in {start.found.installed.python}"
+    elif arguments.python is not None:
+        yield f"TensorRT: {arguments.python} has none"
     models = start.searched.models
     yield f"ONNX files: {len(models)} taken, {len(start.searched.refused)} refused"
     for model in models:
         for axis in model.description.missing:
             yield f"  {model.path}: the sizes of {axis} are a guess; write what you serve"
+    if start.searched.refused:
+        yield f"  why the refused ones are, stands in {arguments.folder / FILE_NAME}"
     for path in start.files:
         yield f"wrote {path}"
+    if not start.found.has_gpu:
+        yield "no GPU here: [gate] lets pass what could not run, delete it where you gate releases"
     for path in start.kept:
         yield f"kept {path}; a session for it:\n\n{session.noxfile()}"
-    yield "next: trt-compat plan, then trt-compat run --quick; keep .trt-compat/ and"
-    yield "reports/latest/ out of git"
+    there = "" if arguments.folder == Path() else f"cd {shlex.quote(str(arguments.folder))}, "
+    yield f"next: {there}trt-compat plan, then trt-compat run --quick;"
+    yield "keep .trt-compat/ and reports/latest/ out of git"
 
 
 def _machine_readable(start: Start, written: bool) -> dict[str, Any]:

@@ -112,9 +112,9 @@ def entry(
         "batch": prepared.batch.get(item.point, 1) if item.point else None,
         "cell": {name: getattr(item, name) for name in CELL},
     }
-    if item.phase == "build":
+    if item.phase == "build" or item.check == "trtexec_build":
         made |= _build_entry(item, kitchen, typed, prepared)
-    elif build is not None:
+    if build is not None:
         made["engine"] = build["files"]["engine"]
         made["engine_sha256"] = build["facts"]["engine_sha256"]
         made["trusted"] = True  # the digest of the build's record says that this matrix built it

@@ -21,7 +21,7 @@ from compat.matrix import Item
 from compat.records import RecordStore, unanswered
 from compat.suite.manifest import verify
 from compat.suite.outcome import Failed
-from compat.targets import Environment, Mounts, Unavailable, command
+from compat.targets import Mounts, Unavailable, command
 
 SUITE = Path(__file__).resolve().parents[1] / "suite" / "run.py"
 
@@ -37,10 +37,11 @@ ONE_TIME_S = 900.0
 _ON_THE_CPU = ("onnxruntime",)
 
 
-# Where a phase writes, below the work folder. A check stamps engines, and damages copies of them.
+# Where a phase writes, below the work folder. A check stamps engines, and damages copies of them;
+# where trtexec is asked it leaves samples.
 _WRITTEN = {
     "build": ("engines", "caches"),
-    "check": ("engines", "outputs"),
+    "check": ("engines", "outputs", "samples"),
     "bench": ("engines", "samples"),
 }
 
@@ -299,9 +300,8 @@ class Conductor:
         if slot.visible is not None:
             env["CUDA_VISIBLE_DEVICES"] = slot.visible
         document = jobs.job_document(spec, block.phase, entries, self.kitchen, events)
-        start = command(
-            environment, [str(SUITE), str(path)], env, self._mounts(block, entries, environment)
-        )
+        seen = mounts(work, block.phase, entries, environment.deps)
+        start = command(environment, [str(SUITE), str(path)], env, seen)
         return process.Job(
             argv=start.argv,
             env=start.env,
@@ -313,17 +313,15 @@ class Conductor:
             timeouts=self.kitchen.config.timeouts.by_check(),
         )
 
-    def _mounts(
-        self, block: Block, entries: Sequence[Mapping[str, Any]], environment: Environment
-    ) -> Mounts:
-        """Return what a container sees of this machine, and the folders it may write into."""
-        work = self.kitchen.work
-        named = [Path(entry[key]) for entry in entries for key in _READ if entry.get(key)]
-        beside = {path.parent for path in named if not path.is_relative_to(work)}
-        writes = tuple(work / name for name in ("jobs", "logs", *_WRITTEN[block.phase]))
-        for folder in writes:
-            folder.mkdir(exist_ok=True)
-        return Mounts((work, SUITE.parent, environment.deps, *sorted(beside)), writes)
+
+def mounts(work: Path, phase: str, entries: Sequence[Mapping[str, Any]], deps: Path) -> Mounts:
+    """Return what a container sees of this machine, and the folders it may write into."""
+    named = [Path(entry[key]) for entry in entries for key in _READ if entry.get(key)]
+    beside = {path.parent for path in named if not path.is_relative_to(work)}
+    writes = tuple(work / name for name in ("jobs", "logs", *_WRITTEN[phase]))
+    for folder in writes:
+        folder.mkdir(exist_ok=True)
+    return Mounts((work, SUITE.parent, deps, *sorted(beside)), writes)
 
 
 def _is_of_one_time(blocks: Sequence[Answer | None]) -> bool:

@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 
 from compat.conductor.process import Watch
 from compat.conductor.slots import Slot
-from compat.matrix import CROSSCHECK, Item
+from compat.matrix import CROSSCHECKS, Item
 from compat.records import RecordStore, is_broken
 
 Kind = tuple[str, str, str, str]  # check, model, precision, family of the runtime
@@ -28,7 +28,8 @@ _FIRST_GUESS = {
     "top1": 20.0,
     "damaged": 1.0,
     "latency": 2.0,
-    CROSSCHECK: 8.0,
+    "trtexec_load": 8.0,
+    "trtexec_build": 15.0,
 }
 _GLYPHS = {"ok": "✓", "refused": "✗", "failed": "✗", "crashed": "☠", "timeout": "⏱"}
 _ASCII = {"ok": "+", "refused": "x", "failed": "X", "crashed": "!", "timeout": "T"}
@@ -222,7 +223,7 @@ def _found(record: Mapping[str, Any]) -> str:
         )
     if check == "load":
         return f"loaded in {numbers['load_s'] * 1e3:.0f} ms"
-    if check in ("latency", CROSSCHECK):
+    if check in ("latency", *CROSSCHECKS):
         return f"median {numbers['median_s'] * 1e3:.3f} ms, n = {numbers['n']}"
     return f"ran in {numbers['run_s'] * 1e3:.0f} ms"
 

@@ -31,6 +31,7 @@ Variant = Literal[
 ]
 Decision = Literal["stop", "allow"]
 Point = Literal["min", "opt", "max"]
+Trtexec = Literal["load", "build"]
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 _VERSION = re.compile(r"^\d+(\.\d+){1,3}(\.post\d+)?$")
@@ -277,7 +278,7 @@ class BenchConfig(_Table):
     min_samples: PositiveInt = 3
     max_samples: PositiveInt = 1000
     points: list[Point] = ["opt"]
-    trtexec: bool = False
+    trtexec: list[Trtexec] = []
 
 
 class TimeoutConfig(_Table):
@@ -292,7 +293,12 @@ class TimeoutConfig(_Table):
 
     def by_check(self) -> dict[str, float]:
         """Return the limit of each check, and ``start`` for the time before the first item."""
-        alike = {"rebuild": self.build, "damaged": self.load, "trtexec": self.latency}
+        alike = {
+            "rebuild": self.build,
+            "damaged": self.load,
+            "trtexec_load": self.latency,
+            "trtexec_build": self.build + self.latency,
+        }
         return {**self.model_dump(), **alike}
 
 

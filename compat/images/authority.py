@@ -103,7 +103,10 @@ class Authority:
 def refusal(repository: Repository, login: Login | None) -> DeniedError:
     """What to say where a registry lets us not in; also its way to say that nothing is there."""
     if login is None:
-        way = f"there is no login for {repository.host}: podman login, docker login or variables"
+        way = (
+            f"there is no login for {repository.host}: use podman login or docker login, or set "
+            "TRT_COMPAT_UPSTREAM_USER and TRT_COMPAT_UPSTREAM_PASSWORD (MIRROR likewise)"
+        )
     else:
         way = f"it refuses the login of {login.source}"
     return DeniedError(f"{repository}: the registry lets nobody in, or has no such name; {way}")

@@ -62,8 +62,11 @@ def find_tool(engine: str | None, image: str | None) -> Tool:
     if engine is None and image is None and shutil.which("skopeo"):
         return Tool()
     if image is None:
+        why = (
+            f"--engine {engine} runs skopeo out of an image" if engine else "skopeo is not on PATH"
+        )
         raise ImagesError(
-            "skopeo is not on PATH; install it, or name an image that has it by --skopeo-image "
+            f"{why}; name an image that has it by --skopeo-image, or install skopeo "
             "(podman push and docker push cannot stand in: they change digests)"
         )
     names = [engine] if engine else ["podman", "docker"]

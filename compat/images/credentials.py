@@ -65,7 +65,7 @@ def find_login(
     if repository.host == "nvcr.io" and environment.get("NGC_API_KEY"):
         return Login("$oauthtoken", environment["NGC_API_KEY"], "NGC_API_KEY")
     for path in _files(environment):
-        if path.is_file() and (found := _from_file(path, repository, environment)):
+        if _is_there(path) and (found := _from_file(path, repository, environment)):
             return found
     return None
 
@@ -80,6 +80,14 @@ def _files(environment: Mapping[str, str]) -> Iterator[Path]:
     config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
     yield config / "containers" / "auth.json"
     yield Path(environment.get("DOCKER_CONFIG") or home / ".docker") / "config.json"
+
+
+def _is_there(path: Path) -> bool:
+    """A home that this user may not enter (`sudo -u` keeps HOME) has no login for it."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _from_file(path: Path, repository: Repository, environment: Mapping[str, str]) -> Login | None:

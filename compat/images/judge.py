@@ -142,7 +142,8 @@ class _Case:
             yield Finding("note", "only-in-mirror", "upstream has no such tag any more")
 
     def _pinned_lacking(self) -> list[Finding]:
-        # What is pulled from the mirror and not there is said by _at_home.
+        # What is pulled from the mirror and not there is said by _at_home, and so is what is gone
+        # upstream: no mirror can have it any more.
         pulled = {pin.image.digest for pin in self.row.pins if pin.home == "upstream"}
         return [
             self._late(
@@ -154,7 +155,9 @@ class _Case:
                 new=digest,
             )
             for digest in self.pinned
-            if digest in pulled and self.row.digests[digest].get("mirror") is False
+            if digest in pulled
+            and self.row.digests[digest].get("mirror") is False
+            and self.row.digests[digest].get("upstream") is not False
         ]
 
     def _beside(self) -> Iterator[Finding]:

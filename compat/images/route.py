@@ -49,6 +49,11 @@ class Route:
     upstream: Place | None = None
     mirror: Place | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a mirror of itself: it would lack nothing, ever."""
+        if self.upstream is not None and str(self.upstream) == str(self.mirror):
+            raise ImagesError(f"{self.upstream}: upstream and mirror are the same; name two places")
+
     def pair(self, repository: Repository) -> tuple[Pair, Side]:
         """Return both sides of a repository, and on which of them it stands as written.
 

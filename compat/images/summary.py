@@ -39,9 +39,9 @@ def lines(judged: Sequence[Judged], survey: Survey) -> Iterator[str]:
 def counts(judged: Sequence[Judged]) -> str:
     """Return how many images are how, in one line."""
     found = Counter(code for one in judged for code in {finding.code for finding in one.findings})
-    well = sum(one.level in ("ok", "note") for one in judged)
+    stops = sum(one.level == "stop" for one in judged)
     rest = "".join(f", {count} {code}" for code, count in sorted(found.items()))
-    return f"{well} of {len(judged)} images hold{rest}"
+    return f"{stops} of {len(judged)} images stop{rest}"
 
 
 def as_dict(

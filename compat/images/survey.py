@@ -127,11 +127,7 @@ class Surveyor:
             if not isinstance(found, str):
                 tags.setdefault(wish.pair, set()).update(_matching(found, wish.patterns))
         if lists and not unasked and not any(tags.values()):
-            names = sorted({wish.pair.name for wish, _ in lists})
-            raise ImagesError(
-                f"{' and '.join(names)}: no tag matches {' or '.join(lists[0][0].patterns)}; "
-                "patterns are those of a shell, such as '25.*-py3'"
-            )
+            raise _nothing_there(lists, any(listed))
         questions = [
             question for wish in wishes for question in _questions(wish, tags.get(wish.pair, ()))
         ]
@@ -233,6 +229,18 @@ class Surveyor:
         except RegistryError:
             created, size = None, 0  # the digest stands; only its age stays unknown
         return Seen(digest, None, manifest.platforms, created, size)
+
+
+def _nothing_there(lists: Sequence[tuple[Wish, Side]], has_tags: bool) -> ImagesError:
+    """Tell a pattern that fits no tag from a repository that is not there."""
+    if not has_tags:
+        places = sorted({str(_there(wish.pair, side)) for wish, side in lists})
+        return ImagesError(f"{' and '.join(places)}: there is no such repository, or it is empty")
+    names = sorted({wish.pair.name for wish, _ in lists})
+    return ImagesError(
+        f"{' and '.join(names)}: no tag matches {' or '.join(lists[0][0].patterns)}; "
+        "patterns are those of a shell, such as '25.*-py3'"
+    )
 
 
 def _sides(pair: Pair) -> Iterator[Side]:

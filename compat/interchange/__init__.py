@@ -1,7 +1,8 @@
 """Results of other tools beside ours: trtexec's times and profiles, Polygraphy's saved results.
 
-A cross-check row has the fields of a record and stands in a file of its own, ``crosschecks.jsonl``
-of an output folder. No judgement reads that file, so no verdict and no gate can rest on it.
+A cross-check row has the fields of a record. Those of the run itself are made from its records;
+those that were read in stand in a file of their own, ``crosschecks.jsonl`` of an output folder. The
+page shows both, and this package is above the analysis: no verdict and no gate can rest on them.
 
 ::
 

@@ -1,12 +1,10 @@
-"""Cross-check rows: a record's fields, another tool's numbers, and what stands beside them.
-
-The file is read by ``trt-compat crosscheck list`` and by nobody else.
-"""
+"""Cross-check rows: a record's fields, another tool's numbers, and what stands beside them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from compat import atomic
 from compat.analysis import drift
 from compat.interchange import levelling, polygraphy, trtexec
 from compat.interchange.errors import InterchangeError
-from compat.matrix import CROSSCHECK
+from compat.matrix import CROSSCHECKS
 from compat.records import as_line, read_records
-from compat.report import atomic
 from compat.suite.summary import describe
 from compat.suite.trtexec import WARMUP_MS, Log
 
@@ -30,6 +28,7 @@ _CELL = (
     "phase", "model", "precision", "typing", "variant", "builder", "runtime", "point", "batch",
 )  # fmt: skip
 _MOST_LAYERS = 20
+_DRIFT = ("cosine", "relative_l2", "max_abs", "top1_agreement")
 
 Row = dict[str, Any]
 
@@ -181,7 +180,7 @@ def read(out: Path) -> list[Row]:
 
 def measured(records: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Return the rows that the run itself made."""
-    mine = (r for r in records if r["check"] == CROSSCHECK and r["status"] == "ok")
+    mine = (r for r in records if r["check"] in CROSSCHECKS and r["status"] == "ok")
     return [of_record(record) for record in mine]
 
 
@@ -191,32 +190,40 @@ def of_record(record: Mapping[str, Any]) -> Row:
     log = Log(facts["tool_version"], tuple(facts["arguments"]), facts["passed"])
     facts["differs"] = list(levelling.differences(log, str(record["target"]["version"])))
     own = record["item"].partition("/")[2]
-    name = f"{CHECK}/trtexec/{own}"
+    name = f"{CHECK}/{record['check']}/{own}"
     return {**record, "item": name, "beside": f"latency/{own}", "check": CHECK, "facts": facts}
 
 
-def beside(
-    row: Mapping[str, Any], records: Iterable[Mapping[str, Any]], band: float
-) -> dict[str, Any]:
+def medians(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Return our own median of each latency item, that of its rounds."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for record in records:
+        if record["check"] == "latency" and record["status"] == "ok":
+            found[record["item"]].append(float(record["numbers"]["median_s"]))
+    return {item: median(values) for item, values in found.items()}
+
+
+def beside(row: Mapping[str, Any], ours: float | None, band: float) -> dict[str, Any]:
     """Return our own median of the item, the ratio to it, and a word for it.
 
     ``agrees`` and ``differs`` (by more than `band` either way) are said of levelled times only; the
     word decides nothing.
     """
-    ours = [
-        float(record["numbers"]["median_s"])
-        for record in records
-        if record["item"] == row["beside"] and record["status"] == "ok"
-        if record["numbers"].get("median_s") is not None
-    ]
     theirs = row["numbers"].get("median_s")
-    if not ours or theirs is None:
+    if ours is None or theirs is None:
         return {"ours_s": None, "ratio": None, "word": "nothing beside it"}
-    ratio = theirs / median(ours)
+    ratio = theirs / ours
     word = "agrees" if 1 / (1 + band) <= ratio <= 1 + band else "differs"
     if row["facts"]["differs"]:
         word = "not comparable"
-    return {"ours_s": median(ours), "ratio": ratio, "word": word}
+    return {"ours_s": ours, "ratio": ratio, "word": word}
+
+
+def drifts(row: Mapping[str, Any]) -> str:
+    """Say how the outputs of two of Polygraphy's runners differ; empty for other rows."""
+    numbers, facts = row["numbers"], row["facts"]
+    shown = [f"{key} {numbers[key]:.6g}" for key in _DRIFT if key in numbers]
+    return f"{facts['runner']} against {facts['reference']}: {', '.join(shown)}" if shown else ""
 
 
 def plan_of(out: Path) -> dict[str, Any]:

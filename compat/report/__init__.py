@@ -11,9 +11,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from compat import atomic
 from compat.analysis import collector
 from compat.analysis.results import Results
-from compat.report import atomic, closing, record_file, summary
+from compat.interchange.rows import read as read_crosschecks
+from compat.report import closing, record_file, summary
 from compat.report.junit import junit_xml
 from compat.report.page import render
 from compat.report.rows import Row, rows
@@ -48,7 +50,7 @@ def write(results: Results, out: Path, *, records_path: Path) -> Path:
 
 def _write_pages(results: Results, items: Sequence[Row], out: Path) -> None:
     stale = {p.name for p in out.glob("model-*.html")}
-    for page in render(results, items):
+    for page in render(results, items, read_crosschecks(out)):
         atomic.write_text(out / page.name, page.html)
         stale.discard(page.name)
     for name in stale:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from compat.analysis import damage
-from compat.matrix import CROSSCHECK
+from compat.matrix import CROSSCHECKS
 from compat.report import figures
 from compat.report.figures import Mark
 from compat.report.rows import Cell, Row, anchor
 
 #: What says nothing of how the engine does in the runtime: its making, damaged copies of it, and
 #: what another tool says.
-_BESIDE = ("build", "rebuild", damage.CHECK, CROSSCHECK)
+_BESIDE = ("build", "rebuild", damage.CHECK, *CROSSCHECKS)
 _BROKEN = ("crashed", "timeout", "failed")
 
 

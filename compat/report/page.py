@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -57,15 +57,22 @@ class ModelPage:
     planned: int
 
 
-def render(results: Results, listed: Sequence[Row] | None = None) -> Iterator[PageFile]:
+def render(
+    results: Results,
+    listed: Sequence[Row] | None = None,
+    read_in: Sequence[Mapping[str, Any]] = (),
+) -> Iterator[PageFile]:
     """Render the page or pages one at a time, the index last so that no link of it is dead.
 
-    ``listed`` are the rows of the table where a caller has them.
+    ``listed`` are the rows of the table where a caller has them, ``read_in`` the cross-check rows
+    that came in after the run.
     """
     items = list(rows(results.table)) if listed is None else listed
+    others = [*crosschecks.of_run(items, results.records), *read_in]
     cells = collect(items)
     if sum(1 for c in cells if c.ran) <= CELLS_PER_PAGE:
-        yield PageFile("index.html", _render(results, _content(results, items, cells), [], ""))
+        content = _content(results, items, cells, others)
+        yield PageFile("index.html", _render(results, content, [], ""))
         return
     by_model: dict[str, list[CellView]] = defaultdict(list)
     for cell in cells:
@@ -74,11 +81,11 @@ def render(results: Results, listed: Sequence[Row] | None = None) -> Iterator[Pa
     for model, own in by_model.items():
         name = f"model-{_slug(model)}.html"
         own_items = [r for c in own for r in c.items]
-        content = _content(results, own_items, own, only_trouble=True)
+        content = _content(results, own_items, own, others, only_trouble=True)
         yield PageFile(name, _render(results, content, [], model))
         ran = sum(1 for r in own_items if r.ran)
         pages.append(ModelPage(model, name, matrix.page_states(own), ran, len(own_items)))
-    summary = _content(results, items, cells, summary_only=True)
+    summary = _content(results, items, cells, others, summary_only=True)
     yield PageFile("index.html", _render(results, summary, pages, ""))
 
 
@@ -91,6 +98,7 @@ def _content(
     results: Results,
     items: Sequence[Row],
     cells: Sequence[CellView],
+    others: Sequence[Mapping[str, Any]],
     *,
     only_trouble: bool = False,
     summary_only: bool = False,
@@ -109,7 +117,7 @@ def _content(
         "labels": tables.label_rows(shown, linked),
         "latency": tables.latency_rows(shown, band, linked, device=device),
         "device_memory": device,
-        "crosschecks": crosschecks.rows(shown, linked),
+        "crosschecks": crosschecks.rows(shown, others, band, linked),
         "variants": claims.variant_rows(results.variants, names, linked),
         "builds": tables.build_rows(shown, linked),
         "damage": damage.table(items, linked),

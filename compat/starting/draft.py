@@ -107,7 +107,7 @@ def _target(target: Target) -> str:
 
 
 _KEY_REMARKS = {
-    ("tensorrt", "image"): " # asked for its version before any build",
+    ("tensorrt", "image"): " # pull it first; asked for its version before any build",
     ("tensorrt", "python"): " # the interpreter that has it, on this machine",
 }
 

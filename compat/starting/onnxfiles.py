@@ -100,7 +100,7 @@ def _nearest(paths: Sequence[str]) -> list[str]:
 
 def _is_onnx(place: str, name: str) -> bool:
     """Tell a file of that name from a pipe, which would never end, and from a dead link."""
-    return name.endswith(".onnx") and Path(place, name).is_file()
+    return name.endswith(".onnx") and _is_file(Path(place, name))
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
@@ -114,7 +114,15 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
 def _is_own(place: str, name: str) -> bool:
     if name.startswith(".") or name in _FOREIGN:
         return False
-    return not Path(place, name, "pyvenv.cfg").is_file()
+    return not _is_file(Path(place, name, "pyvenv.cfg"))
+
+
+def _is_file(path: Path) -> bool:
+    """Look at a path; what may not be looked at is none of ours."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _name(path: str, taken: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ import nox
 def compat(session: nox.Session) -> None:
     \"\"\"Build, load, compare and time every engine of compat.toml, and gate on it.\"\"\"
     session.install({requirement}){remark}
-    session.run("trt-compat", "run", *session.posargs)
+    session.run("trt-compat", "run", *session.posargs, interrupt_timeout=30)
 """
 
 

@@ -30,9 +30,7 @@ os._exit(0)
 """
 _MARK = "trt-compat-init "
 _LIMIT_S = 60.0
-# By preference: where both are there, the one that needs no daemon's permission comes second,
-# because NVIDIA's own instructions are for Docker.
-_ENGINES = ("docker", "podman")
+_ENGINES = ("podman", "docker")  # as a run with [containers] engine = "auto" takes them
 
 
 @dataclass(frozen=True, slots=True)

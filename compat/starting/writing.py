@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from compat import atomic
 from compat.config.load import FILE_NAME
 from compat.errors import UserError
-from compat.report import atomic
 from compat.starting import session
 from compat.starting.draft import draft
 from compat.starting.onnxfiles import Search, search
@@ -59,6 +60,8 @@ def prepare(
         raise StartError(f"{folder}: no such folder; make it, or name the one of your repository")
     if python is not None and not python.is_file():
         raise StartError(f"--python {python}: no such file; name an interpreter by its path")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise StartError(f"{folder}: may not be looked into by this user; name another folder")
     matrix, noxfile = folder / FILE_NAME, folder / NOXFILE
     if matrix.exists() and not force:
         raise StartError(f"{matrix}: stands there already; --force replaces it, --dry-run prints")

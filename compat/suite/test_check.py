@@ -4,7 +4,7 @@ import gzip
 import os
 import tempfile
 from functools import partial
-from typing import Any, Callable, Dict, Optional, Tuple, TypeVar
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
 import numpy as np
 import pytest
@@ -141,41 +141,66 @@ def test_top1(
     observe(call)
 
 
-def test_trtexec(
+def test_trtexec_load(
     adapter: Adapter, item: Dict[str, Any], recorder: Recorder, job: Job, observe: Observe
 ) -> None:
-    """Time an engine with the target's own trtexec, on the inputs that ours was timed on."""
+    """Time our engine with the target's own trtexec, on the inputs that ours was timed on."""
 
-    def call() -> None:
-        program = trtexec.find()
-        if program is None:
-            raise Unsupported("no-trtexec", "this target has no trtexec; NVIDIA's images have it")
-        adapter.require_device()
+    def source() -> List[str]:
         engine = job.path(item["engine"])
         profile = verify(engine, item["engine_sha256"]).get("profile") or {}
-        with np.load(job.path(item["feeds"])) as archive:
-            feeds = {name: archive[name] for name in archive.files}
-        # In the work folder: it is the only place that a container may write to.
-        with tempfile.TemporaryDirectory(prefix="trtexec-", dir=job.work) as folder:
-            inputs = trtexec.write_inputs(feeds, folder, adapter.version())
-            times, point = os.path.join(folder, "times.json"), item["cell"]["point"]
-            words = trtexec.loading(program, engine, profile, point, inputs, times)
-            timing = trtexec.run(words, times, recorder.log)
-        recorder.numbers.update(describe(timing.compute, item["batch"]))
-        recorder.facts.update(
-            tool="trtexec",
-            tool_version=timing.log.version,
-            arguments=list(timing.log.arguments),
-            passed=timing.log.passed,
-            clock="cuda-event",
-        )
-        path = job.path(item["samples"])
-        with open(path + ".part", "wb") as stream:
-            np.save(stream, timing.compute)
-        os.replace(path + ".part", path)
-        recorder.files["samples"] = item["samples"]
+        return trtexec.loading(engine, profile, item["cell"]["point"])
 
-    observe(call)
+    observe(partial(_ask_trtexec, source, adapter, item, recorder, job))
+
+
+def test_trtexec_build(
+    adapter: Adapter, item: Dict[str, Any], recorder: Recorder, job: Job, observe: Observe
+) -> None:
+    """Let trtexec build from the same ONNX, as it was built by us, and time its own engine."""
+
+    def source() -> List[str]:
+        onnx = job.path(item["onnx"])
+        return trtexec.building(onnx, item, adapter.version(), item["cell"]["point"])
+
+    observe(partial(_ask_trtexec, source, adapter, item, recorder, job))
+
+
+def _ask_trtexec(
+    source: Callable[[], List[str]],
+    adapter: Adapter,
+    item: Dict[str, Any],
+    recorder: Recorder,
+    job: Job,
+) -> None:
+    """Time what `source` names, on our inputs; the time of a build stands apart, as `build_s`."""
+    program = trtexec.find()
+    if program is None:
+        raise Unsupported("no-trtexec", "this target has no trtexec; NVIDIA's images have it")
+    adapter.require_device()
+    words = [program, *source()]
+    with np.load(job.path(item["feeds"])) as archive:
+        feeds = {name: archive[name] for name in archive.files}
+    path = job.path(item["samples"])
+    # Beside the samples: of the work folder a container may write to what its phase fills only.
+    with tempfile.TemporaryDirectory(prefix="trtexec-", dir=os.path.dirname(path)) as folder:
+        words += trtexec.feeding(trtexec.write_inputs(feeds, folder, adapter.version()))
+        times = os.path.join(folder, "times.json")
+        timing = trtexec.run(words + trtexec.measuring(times), times, recorder.log)
+    recorder.numbers.update(describe(timing.compute, item["batch"]))
+    if timing.build_s is not None:
+        recorder.numbers["build_s"] = timing.build_s
+    recorder.facts.update(
+        tool="trtexec",
+        tool_version=timing.log.version,
+        arguments=list(timing.log.arguments),
+        passed=timing.log.passed,
+        clock="cuda-event",
+    )
+    with open(path + ".part", "wb") as stream:
+        np.save(stream, timing.compute)
+    os.replace(path + ".part", path)
+    recorder.files["samples"] = item["samples"]
 
 
 def test_damaged(

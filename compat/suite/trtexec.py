@@ -1,4 +1,4 @@
-"""Time an engine with the target's own trtexec, where it has one: another clock beside ours.
+"""Time an engine, ours or its own, with the target's trtexec: another clock beside ours.
 
 The flags of `LEVELLED` mean the same on every version: up to 10.16 the defaults are the opposite,
 and from 11.0 on, where they are the default, they are taken as no-ops (samples/common of github
@@ -6,16 +6,18 @@ NVIDIA/TensorRT, sampleOptions.cpp). The forms that are read are those of sample
 logging.h.
 """
 
+import ctypes
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from .outcome import Failed
+from .outcome import Failed, Unsupported
 
 LEVELLED = ("--noDataTransfers", "--useSpinWait", "--useCudaGraph")
 WARMUP_MS = 200.0  # trtexec's own, sampleOptions.h
@@ -32,7 +34,21 @@ _BANNER = re.compile(
     r"(?: \[TensorRT v(\d+)\])?(?: \[b(\d+)\])?(?: # (.*))?$",
     re.MULTILINE,
 )
+_BUILT = re.compile(r"\bEngine built in (\S+) sec", re.MULTILINE)  # sampleEngines.cpp
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _FIRST_INT64 = 9  # before it, INT64 inputs are INT32 bindings (onnx-tensorrt, Changelog 9.0)
+FIRST_STRONG_ONLY = 11
+_FIRST_POOLS = (8, 4)  # before it, the workspace has an option of its own
+_MIB = 1 << 20
+# What adapters.trt_build tells the builder; the flags have the same names.
+WEAK: Dict[str, List[str]] = {
+    "fp32": [],
+    "tf32": [],
+    "fp16": ["--fp16"],
+    "bf16": ["--bf16"],
+    "int8": ["--int8", "--fp16"],
+    "fp8": ["--fp8", "--fp16"],
+}
 
 
 class Log(NamedTuple):
@@ -97,20 +113,56 @@ def shapes(option: str, profile: Mapping[str, Any], point: str) -> List[str]:
     return ["--%s=%s" % (option, ",".join(texts))]
 
 
-def loading(
-    program: str,
-    engine: str,
-    profile: Mapping[str, Any],
-    point: str,
-    inputs: Mapping[str, str],
-    times: str,
-) -> List[str]:
-    """Return the call that times an engine at one point of its profile, on given inputs."""
-    words = [program, "--loadEngine=" + engine]
+def loading(engine: str, profile: Mapping[str, Any], point: str) -> List[str]:
+    """Return the options that load an engine, at one point of its profile."""
+    return ["--loadEngine=" + engine, *shapes("shapes", profile, point)]
+
+
+def building(onnx: str, built: Mapping[str, Any], version: str, point: str) -> List[str]:
+    """Return the options that build the same cell anew, at one point of its profile.
+
+    The precision stands in flags up to 10 (weak typing), in the ONNX from 10 on (strong typing);
+    11 knows none of the flags. cuDNN is no tactic source here either.
+
+    Args:
+        onnx: the typed ONNX that ours was built from.
+        built: how ours was built: precision, typing, profile, workspace_bytes, optimization_level,
+            nodes.
+        version: the TensorRT version.
+        point: min, opt or max.
+
+    Raises:
+        Unsupported: options cannot say how ours was built.
+    """
+    if built["precision"] not in WEAK:
+        raise Unsupported("trtexec-calibration", "trtexec would calibrate on inputs of its own")
+    if built["nodes"]:
+        raise Unsupported("trtexec-nodes", "trtexec has no option for this model's list of nodes")
+    profile, release = built["profile"], tuple(map(int, version.split(".")[:2]))
+    words = ["--onnx=" + onnx]
+    for place in ("min", "opt", "max"):
+        words += shapes(place + "Shapes", profile, place)
     words += shapes("shapes", profile, point)
-    if inputs:
-        words.append("--loadInputs=" + ",".join("%s:%s" % pair for pair in inputs.items()))
-    return words + measuring(times)
+    old = release[0] < FIRST_STRONG_ONLY
+    if built["typing"] == "weak":
+        words += WEAK[built["precision"]]
+    elif old:
+        words.append("--stronglyTyped")
+    if built["precision"] == "fp32":
+        words.append("--noTF32")
+    if old:
+        words.append("--tacticSources=-CUDNN")
+    if built["workspace_bytes"]:
+        option = "--memPoolSize=workspace:%d" if release >= _FIRST_POOLS else "--workspace=%d"
+        words.append(option % (built["workspace_bytes"] // _MIB))
+    if built["optimization_level"] is not None:
+        words.append("--builderOptimizationLevel=%d" % built["optimization_level"])
+    return words
+
+
+def feeding(inputs: Mapping[str, str]) -> List[str]:
+    """Return the option that names the files of the inputs."""
+    return ["--loadInputs=" + ",".join("%s:%s" % pair for pair in inputs.items())]
 
 
 def measuring(times: str) -> List[str]:
@@ -131,10 +183,14 @@ def write_inputs(feeds: Mapping[str, np.ndarray], folder: str, version: str) -> 
 
 
 class Timing(NamedTuple):
-    """Seconds of each query between two CUDA events around the enqueue, and what trtexec said."""
+    """Seconds of each query between two CUDA events around the enqueue, and what trtexec said.
+
+    build_s: how long the builder took, where it built an engine.
+    """
 
     compute: np.ndarray
     log: Log
+    build_s: Optional[float]
 
 
 def run(call: List[str], times: str, say: Callable[[str], None]) -> Timing:
@@ -149,6 +205,7 @@ def run(call: List[str], times: str, say: Callable[[str], None]) -> Timing:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
+        preexec_fn=_die_with_the_suite,
     )
     text = done.stdout.decode("utf-8", "replace")
     say(text)
@@ -164,4 +221,15 @@ def run(call: List[str], times: str, say: Callable[[str], None]) -> Timing:
         raise Failed("trtexec-no-times", "%s: %s" % (type(error).__name__, error))
     if not len(compute):
         raise Failed("trtexec-no-times", "no query began after the warm-up")
-    return Timing(compute, log)
+    return Timing(compute, log, _build_seconds(text))
+
+
+def _die_with_the_suite() -> None:
+    """Ask the kernel to end trtexec when this process is killed: a build would go on for long."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _build_seconds(text: str) -> Optional[float]:
+    """Return what trtexec says of its build; loading says "loaded in"."""
+    found = _BUILT.search(text)
+    return float(found.group(1)) if found else None

@@ -6,12 +6,13 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from compat.bundle.merge import choose, merge
+from compat.bundle.merge import choose, choose_beside, merge
 from compat.bundle.parts import BundleError
 from compat.bundle.source import Source
 
@@ -67,13 +68,27 @@ def test_times_of_two_machines_are_never_put_beside_each_other() -> None:
 
 def test_trtexecs_time_is_of_the_machine_whose_latencies_stand() -> None:
     """Else the page would put the times of two machines beside each other."""
-    first = _source("one", _record("t", check="trtexec"))
+    first = _source("one", _record("t", check="trtexec_load"))
     second = _source("two", _record("l", machine="two", check="latency", round=0))
 
     chosen, aside = choose([first, second])
 
     assert [r["item"] for r in chosen] == ["l"]
     assert [r["item"] for r in aside] == ["t"]
+
+
+def test_what_was_read_in_stands_beside_its_own_machines_record_only() -> None:
+    chosen = [_record("latency/a", machine="one"), _record("latency/b", machine="two")]
+    rows = [
+        {"item": f"crosscheck/trtexec/{name}", "beside": f"latency/{name}", "machine": "two"}
+        for name in ("a", "b", "gone")
+    ]
+    sources = [_source("one"), replace(_source("two"), crosschecks=tuple(rows))]
+
+    beside, aside = choose_beside(sources, chosen)
+
+    assert [row["beside"] for row in beside] == ["latency/b"]
+    assert [row["beside"] for row in aside] == ["latency/a", "latency/gone"]
 
 
 def test_a_failure_is_not_hidden_by_another_machine_that_did_not_try() -> None:

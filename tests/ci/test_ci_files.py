@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,7 +100,13 @@ def test_the_report_is_kept_whatever_the_gate_says() -> None:
     }
     job = _read("gitlab-ci.yml")["trt-compat"]
 
+    taken, kept = steps["Take the work folder of the last run"], steps["Keep the work folder"]
     assert steps["Keep the report"]["if"] == "always()"
+    assert kept["if"].startswith("always() && ")
+    assert (kept["with"]["path"], kept["with"]["key"]) == (
+        taken["with"]["path"],
+        taken["with"]["key"],
+    )
     assert steps["Keep the report"]["with"]["path"].rstrip("/") == REPORT
     assert job["artifacts"]["when"] == "always"
     assert job["artifacts"]["reports"]["junit"] == f"{REPORT}/junit.xml"
@@ -114,6 +123,38 @@ def test_nothing_between_the_run_and_the_job_hides_its_exit_code() -> None:
     assert steps["Run the matrix"]["run"].rstrip().splitlines()[-1].startswith("trt-compat run ")
     assert ".venv/bin/trt-compat run " in job["script"][-1]
     assert "allow_failure" not in job
+
+
+@pytest.mark.parametrize("name", list(SCHEMAS))
+def test_only_the_engines_of_the_run_are_handed_on(name: str, tmp_path: Path) -> None:
+    """A work folder that stays has engines in it that another gate stopped."""
+    report, engines = tmp_path / REPORT, tmp_path / ".trt-compat" / "engines"
+    lines = []
+    for word, status in (("mine", "ok"), ("broken", "failed")):
+        files = {"engine": f"engines/{word}/net.engine"} if status == "ok" else {}
+        lines.append(json.dumps({"check": "build", "status": status, "files": files}))
+    lines.append(json.dumps({"check": "load", "status": "ok", "files": {}}))
+    report.mkdir(parents=True)
+    (report / "records.jsonl").write_text("\n".join(lines) + "\n")
+    for word in ("mine", "others"):
+        (engines / word).mkdir(parents=True)
+        for end in ("", ".json"):
+            (engines / word / f"net.engine{end}").write_text(word)
+    script = "\n".join(script for where, script in _scripts() if where == name and "tar " in script)
+    if name == "gitlab-ci.yml":
+        script = "\n".join(_read(name)["trt-compat-engines"]["script"])
+    env = {**os.environ, "RUNNER_TEMP": str(tmp_path), "WORK": str(tmp_path / ".trt-compat")}
+
+    done = subprocess.run(
+        ["bash", "-e"], input=script, cwd=tmp_path, env=env, text=True, check=False
+    )
+
+    assert done.returncode == 0
+    with tarfile.open(tmp_path / "engines.tar") as archive:
+        assert archive.getnames() == [
+            "engines/mine/net.engine",
+            "engines/mine/net.engine.json",
+        ]
 
 
 def test_a_stranger_cannot_run_code_on_the_runner() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from compat.conductor.jobs import Kitchen, entry
+from compat.conductor.phases import mounts
 from compat.config.schema import BuildConfig
 from compat.matrix import Selection, plan
 from compat.prepared import NodeList
@@ -91,10 +92,10 @@ def test_each_builder_is_told_its_own_settings(tmp_path: Path) -> None:
 
 def test_trtexec_gets_the_engine_and_the_inputs_that_ours_is_timed_with() -> None:
     there = kitchen()
-    bench = there.config.bench.model_copy(update={"trtexec": True})
+    bench = there.config.bench.model_copy(update={"trtexec": ["load"]})
     asked = there.config.model_copy(update={"bench": bench})
     items = plan(asked, source={}, quick=False, selection=Selection()).items
-    item = next(one for one in items if one.check == "trtexec")
+    item = next(one for one in items if one.check == "trtexec_load")
     timed = next(one for one in items if one.check == "latency" and one.build_id == item.build_id)
     build = {"files": {"engine": "engines/1/net.engine"}, "facts": {"engine_sha256": "e" * 64}}
 
@@ -105,3 +106,32 @@ def test_trtexec_gets_the_engine_and_the_inputs_that_ours_is_timed_with() -> Non
     assert made["cell"]["point"] == "opt"
     assert made["key"] != ours["key"]
     assert made["samples"] != ours["samples"]
+
+
+def test_a_container_may_write_where_trtexec_leaves_its_samples(tmp_path: Path) -> None:
+    """The rest of the work folder is read-only there; what it builds from is seen."""
+    onnx = tmp_path / "elsewhere" / "net.onnx"
+    work = tmp_path / "work"
+    work.mkdir()
+
+    seen = mounts(work, "check", [{"onnx": str(onnx)}], tmp_path / "deps")
+
+    assert work / "samples" in seen.writes
+    assert (work / "samples").is_dir()
+    assert onnx.parent in seen.reads
+
+
+def test_trtexec_builds_from_what_ours_is_built_from() -> None:
+    there = kitchen()
+    bench = there.config.bench.model_copy(update={"trtexec": ["build"]})
+    asked = there.config.model_copy(update={"bench": bench})
+    items = plan(asked, source={}, quick=False, selection=Selection()).items
+    item = next(one for one in items if one.check == "trtexec_build")
+    own = next(one for one in items if one.id == item.build_id)
+    build = {"files": {"engine": "engines/1/net.engine"}, "facts": {"engine_sha256": "e" * 64}}
+
+    made, ours = entry(item, there, build, None), entry(own, there, None, None)
+
+    same = ("onnx", "profile", "workspace_bytes", "optimization_level", "nodes", "precision")
+    assert [made[key] for key in same] == [ours[key] for key in same]
+    assert Path(made["feeds"]).name == "opt.npz"

@@ -284,3 +284,17 @@ def test_a_helper_without_a_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     _helper(tmp_path, "echo 'credentials not found in native keychain'; exit 1", monkeypatch)
 
     assert find_login(NGC, "upstream") is None
+
+
+def test_a_home_that_may_not_be_entered_has_no_login(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sudo -u` keeps HOME; root may enter every folder, so the refusal is played."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    repository = parse_repository("registry.example.com/net")
+
+    assert find_login(repository, "upstream", {"HOME": str(tmp_path)}) is None

@@ -11,14 +11,9 @@ from typing import Any
 import pytest
 
 from compat.cli import main
-from compat.config import TargetConfig
 from tests.images.shelf import DOCKER_MANIFEST, Shelf, free_port
 
 Matrix = Callable[..., Path]
-# The keys come with the provider `container`.
-pinning = pytest.mark.skipif(
-    "image" not in TargetConfig.model_fields, reason="targets cannot name an image yet"
-)
 
 
 def ask(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
@@ -184,7 +179,25 @@ def test_a_pattern_without_a_tag_is_a_wrong_call(
     assert "no tag matches z*" in capsys.readouterr().err
 
 
-@pinning
+def test_a_misspelt_repository_is_told_from_a_misspelt_pattern(
+    upstream: Shelf, repository: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["--upstream", upstream.host, "--repository", f"{repository}-misspelt"]
+
+    assert main(["images", "status", *call]) == 2
+    assert f"{upstream.host}/{repository}-misspelt: there is no such" in capsys.readouterr().err
+
+
+def test_a_mirror_of_itself_is_a_wrong_call(
+    upstream: Shelf, repository: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It lacks nothing, so everything would look well."""
+    call = ["--upstream", upstream.host, "--mirror", upstream.host, "--repository", repository]
+
+    assert main(["images", "status", *call]) == 2
+    assert "the same" in capsys.readouterr().err
+
+
 def test_a_pattern_need_not_match_in_every_repository(
     upstream: Shelf, repository: str, matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,7 +213,6 @@ def test_a_pattern_need_not_match_in_every_repository(
     assert sorted(codes(said)) == [f"{repository}-other:b", f"{repository}:a", f"{repository}:new"]
 
 
-@pinning
 def test_a_pinned_image_of_the_matrix(
     upstream: Shelf,
     mirror: Shelf,
@@ -222,7 +234,6 @@ def test_a_pinned_image_of_the_matrix(
     assert {pin["target"] for pin in said["images"][0]["pins"]} == {"whole", "part"}
 
 
-@pinning
 def test_a_moved_tag_is_told_with_both_digests(
     upstream: Shelf, repository: str, matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -240,7 +251,6 @@ def test_a_moved_tag_is_told_with_both_digests(
     assert "30 days ago" in finding["text"]
 
 
-@pinning
 @pytest.mark.parametrize("mirrored", [True, False])
 def test_a_deleted_digest_stops(
     mirrored: bool,
@@ -263,10 +273,10 @@ def test_a_deleted_digest_stops(
     finding = said["images"][0]["findings"][0]
     assert code == 1
     assert (finding["code"], finding["old"]) == ("gone", gone)
+    assert "missing-in-mirror" not in codes(said)[f"{repository}:1"]
     assert ("mirror has it" in finding["text"]) is mirrored
 
 
-@pinning
 def test_a_pin_that_the_mirror_lacks_stops_at_once(
     upstream: Shelf,
     mirror: Shelf,
@@ -286,7 +296,6 @@ def test_a_pin_that_the_mirror_lacks_stops_at_once(
     assert said["images"][0]["mirror"]["repository"] == f"{mirror.host}/ngc/{repository}"
 
 
-@pinning
 def test_a_pin_written_by_the_mirrors_name(
     upstream: Shelf,
     mirror: Shelf,
@@ -341,7 +350,7 @@ def test_a_page_for_the_jobs_summary(
     assert main(["images", "status", *call, "--markdown", str(page), "--summary"]) == 1
 
     text = page.read_text(encoding="utf-8")
-    assert "0 of 1 images hold, 1 missing-in-mirror" in text
+    assert "1 of 1 images stop, 1 missing-in-mirror" in text
     assert f"| ✗ | `{repository}:a` |" in text
     assert (tmp_path / "summary.md").read_text(encoding="utf-8") == "before\n" + text
     out = capsys.readouterr().out

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from compat.cli import main
-from compat.images.copying import Tool, command
+from compat.images.copying import Tool, command, find_tool
+from compat.images.errors import ImagesError
 from compat.images.plan import Copy
 from compat.images.reference import parse_repository
 from tests.images.shelf import OCI_INDEX, OCI_MANIFEST, PASSWORD, SKOPEO, USER, Shelf, sha256
-from tests.images.test_status import ask, pinning
+from tests.images.test_status import ask
 
 Matrix = Callable[..., Path]
 copying = pytest.mark.skipif(SKOPEO is None, reason="skopeo is not installed (package skopeo)")
@@ -99,7 +100,6 @@ def test_an_older_state_is_replaced(
     assert said["images"][0]["mirror"]["digest"] == new
 
 
-@pinning
 @copying
 def test_the_mirrors_tag_keeps_what_is_pinned(
     upstream: Shelf,
@@ -124,7 +124,6 @@ def test_the_mirrors_tag_keeps_what_is_pinned(
     assert [finding["code"] for finding in said["images"][0]["findings"]] == ["moved"]
 
 
-@pinning
 @copying
 def test_two_pins_of_one_tag(
     upstream: Shelf,
@@ -155,7 +154,6 @@ def test_two_pins_of_one_tag(
     )
 
 
-@pinning
 def test_a_pin_that_is_nowhere_cannot_be_copied(
     upstream: Shelf,
     mirror: Shelf,
@@ -333,3 +331,8 @@ def test_an_engine_runs_skopeo_from_an_image() -> None:
     assert "--src-tls-verify=false" not in argv
     assert argv[argv.index("--src-authfile") + 1] == "/trt-compat/src.json"
     assert argv[-1] == "docker://localhost:5000/nvidia/tensorrt:25.01-py3"
+
+
+def test_an_engine_without_skopeos_image_is_told_so() -> None:
+    with pytest.raises(ImagesError, match="--engine podman runs skopeo out of an image; name"):
+        find_tool("podman", None)

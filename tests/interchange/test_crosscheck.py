@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import html5lib
 import pytest
 
 from compat.cli import main
@@ -105,6 +106,24 @@ def test_no_verdict_and_no_gate_sees_a_row(out: Path, tmp_path: Path) -> None:
     assert len(rows.read(out)) == 1
 
 
+def test_a_row_that_was_read_in_is_on_the_page_and_survives_a_merge(
+    out: Path, tmp_path: Path
+) -> None:
+    times = write(tmp_path / "times.json", [query(200 + n, 2.05) for n in range(9)])
+    assert _read(out, "--trtexec", str(times), "--log", str(_log(tmp_path / "log", *LEVELLED))) == 0
+
+    main(["report", "--out", str(out)])
+    main(["merge", str(out), "--out", str(tmp_path / "merged")])
+
+    for folder in (out, tmp_path / "merged"):
+        page = (folder / "index.html").read_text()
+        tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page)
+        (row,) = tree.findall(".//section[@id='crosschecks']//tbody/tr")
+        said = ["".join(cell.itertext()) for cell in row]
+        assert said[4].startswith("trtexec, read in 20")
+        assert said[5:] == ["2.00", "2.05", "\N{MULTIPLICATION SIGN}1.025", "agrees"]
+
+
 def test_the_same_item_read_again_takes_the_place_of_the_first(out: Path, tmp_path: Path) -> None:
     for compute in (2.0, 2.5):
         times = write(tmp_path / "times.json", [query(200, compute)])
@@ -195,10 +214,32 @@ def test_an_item_that_has_nothing_beside_it(
     assert name in capsys.readouterr().err
 
 
-def test_a_folder_without_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["crosscheck", "read", LATENCY["id"], "--out", str(tmp_path), "--trtexec", "x"]
+@pytest.mark.parametrize(
+    ("item", "words", "said"),
+    [
+        (LATENCY, ["--trtexec", "x", "--runner", "trt"], "--runner goes with --polygraphy"),
+        (LATENCY, ["--polygraphy", "x", "--log", "y"], "--log goes with --trtexec"),
+        (ACCURACY, ["--trtexec", "x"], "beside a latency item"),
+    ],
+)
+def test_what_would_be_read_past_is_a_wrong_call(
+    item: dict[str, Any],
+    words: list[str],
+    said: str,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["crosscheck", "read", item["id"], "--out", str(out), *words]) == 2
+    assert said in capsys.readouterr().err
 
-    assert main(words) == 2
+
+@pytest.mark.parametrize(
+    "words", [["read", LATENCY["id"], "--trtexec", "x"], ["list"], ["command", LATENCY["id"]]]
+)
+def test_a_folder_without_a_run_is_told(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["crosscheck", *words, "--out", str(tmp_path)]) == 2
     assert "holds no finished run" in capsys.readouterr().err
 
 

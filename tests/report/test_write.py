@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from compat import analysis, report
+from compat import analysis, atomic, report
 from compat.analysis import Results
-from compat.report import atomic, page
+from compat.report import page
 from tests import builders
 
 FILES = [

@@ -7,6 +7,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,64 @@ def test_the_search_passes_over_what_is_not_the_users(tmp_path: Path) -> None:
     assert found.refused == ()
 
 
+def test_a_folder_that_may_not_be_entered_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As root every folder may be entered, so the refusal is played."""
+    _network(tmp_path / "mine.onnx", 1, 8)
+    (tmp_path / "closed").mkdir()
+    is_file = Path.is_file
+
+    def refusing(path: Path) -> bool:
+        if "closed" in path.parts:
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refusing)
+
+    assert [model.path for model in search(tmp_path).models] == ["mine.onnx"]
+
+
+def test_a_folder_of_somebody_elses_is_a_wrong_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+
+    assert main(["init", str(tmp_path)]) == 2
+    assert "may not be looked into" in capsys.readouterr().err
+
+
+def test_what_was_named_and_holds_nothing_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.onnx").write_text("no network")
+
+    assert main(["init", str(tmp_path), "--python", "/bin/false"]) == 0
+
+    out = capsys.readouterr().out
+    assert "/bin/false has none" in out
+    assert f"stands in {tmp_path / 'compat.toml'}" in out
+    assert f"next: cd {tmp_path}, trt-compat plan" in out
+
+
+@pytest.mark.parametrize("has_gpu", [True, False])
+def test_a_gate_that_lets_pass_is_never_silent(
+    has_gpu: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Committed as it is, the file would gate nothing on a machine with a GPU."""
+    looking = _machine("sm_89" if has_gpu else None)
+    monkeypatch.setattr("compat.commands.init.prepare", partial(writing.prepare, looking=looking))
+
+    assert main(["init", str(tmp_path)]) == 0
+
+    told = "delete it where you gate" in capsys.readouterr().out
+    assert told is not has_gpu
+    assert ("[gate]" in (tmp_path / "compat.toml").read_text()) is told
+
+
 def test_the_search_has_an_end(tmp_path: Path) -> None:
     for number in range(4):
         _network(tmp_path / f"{number}.onnx", 1, 8)
@@ -268,7 +327,7 @@ def test_a_noxfile_of_somebody_elses_stays_even_with_force(
 
     assert (tmp_path / "noxfile.py").read_text() == "import nox\n"
     assert (tmp_path / "compat.toml").read_text() != "old"
-    assert 'session.run("trt-compat", "run", *session.posargs)' in capsys.readouterr().out
+    assert "interrupt_timeout=30" in capsys.readouterr().out
 
 
 def test_a_dry_run_prints_both_and_writes_neither(
@@ -361,3 +420,5 @@ def test_the_noxfile_installs_what_this_program_was_installed_from(
     compile(text, "noxfile.py", "exec")
     assert f"session.install({', '.join(map(json.dumps, words))})" in text
     assert "secret" not in text
+    # Nox kills after half a second otherwise, and containers would stay behind.
+    assert "*session.posargs, interrupt_timeout=30)" in text

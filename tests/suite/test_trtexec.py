@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ import json, sys
 options = dict(word.lstrip("-").partition("=")[::2] for word in sys.argv[1:])
 name = "TensorRT.trtexec [TensorRT v101600] [b72] # trtexec " + " ".join(sys.argv[1:])
 print("&&&& RUNNING " + name)
+if "onnx" in options:
+    print("[11/20/2026-21:00:00] [I] Engine built in 12.5 sec.")
 inputs = dict(pair.split(":", 1) for pair in options["loadInputs"].split(","))
 print("bytes of x: %d" % len(open(inputs["x"], "rb").read()))
 if {fails}:
@@ -67,11 +70,13 @@ def _stand_in(folder: Path, *, fails: bool = False) -> str:
     return str(folder)
 
 
-def _result(work: Path, engine: Path, path: str) -> dict[str, Any]:
+def _result(
+    work: Path, engine: Path, path: str, check: str = "trtexec_load", **more: Any
+) -> dict[str, Any]:
     """Run phase check of the real suite over one cross-check and return its result."""
     item = {
-        "id": "trtexec/net",
-        "check": "trtexec",
+        "id": f"{check}/net",
+        "check": check,
         "key": "k",
         "cell": {"point": "opt"},
         "batch": 2,
@@ -81,6 +86,7 @@ def _result(work: Path, engine: Path, path: str) -> dict[str, Any]:
         "engine_sha256": json.loads(Path(f"{engine}.json").read_text())["sha256"],
         "trusted": True,
         "feeds": str(work / "opt.npz"),
+        **more,
     }
     job = {
         "target": {"flavour": "onnxruntime", "version": onnxruntime.__version__},
@@ -112,8 +118,103 @@ def test_it_is_called_with_levelled_flags_on_our_inputs(engine: Path, tmp_path: 
     assert set(trtexec.LEVELLED) < set(facts["arguments"])
     assert "--shapes=x:2x4" in facts["arguments"]
     assert f"--loadEngine={engine}" in facts["arguments"]
+    assert "build_s" not in found["numbers"]
     assert np.load(tmp_path / found["files"]["samples"]).tolist() == [0.002, 0.004]
     assert "bytes of x: 32" in (tmp_path / found["files"]["log"]).read_text()
+    places = [word.partition("=")[2].rpartition(":")[2] for word in facts["arguments"]]
+    written = [Path(place) for place in places if "trtexec-" in place]
+    # In a container the rest of the work folder is read-only.
+    assert {path.parent.parent for path in written} == {tmp_path / "samples"}
+    assert len(written) == 2
+    assert list((tmp_path / "samples").iterdir()) == [tmp_path / "samples" / "net.npy"]
+
+
+BUILT = {
+    "precision": "fp16",
+    "typing": "weak",
+    "profile": PROFILE,
+    "workspace_bytes": 3 << 30,
+    "optimization_level": 4,
+    "nodes": None,
+}
+
+
+def test_it_builds_from_our_onnx_as_we_did_and_tells_its_build_apart(
+    engine: Path, tmp_path: Path
+) -> None:
+    onnx = str(tmp_path / "net.onnx")
+
+    path = _stand_in(tmp_path / "bin")
+    found = _result(tmp_path, engine, path, "trtexec_build", onnx=onnx, **BUILT)
+
+    assert found["status"] == "ok", found
+    assert found["numbers"]["median_s"] == pytest.approx(0.003)
+    assert found["numbers"]["build_s"] == 12.5
+    words = found["facts"]["arguments"]
+    shapes = {"--minShapes=x:1x4", "--optShapes=x:2x4", "--maxShapes=x:3x4", "--shapes=x:2x4"}
+    assert {f"--onnx={onnx}", "--builderOptimizationLevel=4", *shapes} < set(words)
+    assert set(trtexec.LEVELLED) < set(words)
+    assert not any(word.startswith("--loadEngine") for word in words)
+
+
+@pytest.mark.parametrize(
+    ("version", "precision", "typing", "said"),
+    [
+        ("8.6.1", "fp32", "weak", ["--noTF32", "--tacticSources=-CUDNN"]),
+        ("8.6.1", "int8", "weak", ["--int8", "--fp16", "--tacticSources=-CUDNN"]),
+        ("10.16.0.72", "tf32", "weak", ["--tacticSources=-CUDNN"]),
+        ("10.16.0.72", "fp16", "strong", ["--stronglyTyped", "--tacticSources=-CUDNN"]),
+        ("11.0.0.114", "fp16", "strong", []),
+    ],
+)
+def test_a_precision_is_said_as_the_version_knows_it(
+    version: str, precision: str, typing: str, said: list[str]
+) -> None:
+    built = {**BUILT, "precision": precision, "typing": typing, "profile": {}}
+    built |= {"workspace_bytes": 0, "optimization_level": None}
+
+    assert trtexec.building("net.onnx", built, version, "opt") == ["--onnx=net.onnx", *said]
+
+
+def test_before_8_4_the_workspace_has_an_option_of_its_own() -> None:
+    assert "--workspace=3072" in trtexec.building("net.onnx", BUILT, "8.2.5", "opt")
+    assert "--memPoolSize=workspace:3072" in trtexec.building("net.onnx", BUILT, "8.6.1", "opt")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"precision": "int8-calibrated"}, "trtexec-calibration"),
+        ({"nodes": {"key": "fp32-nodes", "names": ["a"], "others": []}}, "trtexec-nodes"),
+    ],
+)
+def test_what_its_options_cannot_say_is_not_built(
+    change: dict[str, Any], reason: str, engine: Path, tmp_path: Path
+) -> None:
+    """Another engine than ours, timed beside it, would say nothing."""
+    more = {"onnx": str(tmp_path / "net.onnx"), **BUILT, **change}
+
+    found = _result(tmp_path, engine, _stand_in(tmp_path / "bin"), "trtexec_build", **more)
+
+    assert (found["status"], found["reason"]) == ("unsupported", reason)
+
+
+def test_it_does_not_outlive_a_suite_that_is_killed(tmp_path: Path) -> None:
+    """Else a build of minutes would hold the GPU, and nobody would wait for it."""
+    script = f"echo $$ > {tmp_path}/pid; exec sleep 60"
+    call = f"trtexec.run(['/bin/sh', '-c', {script!r}], 'times', print)"
+    suite = subprocess.Popen([sys.executable, "-c", f"from compat.suite import trtexec; {call}"])
+    pid, until = tmp_path / "pid", time.monotonic() + 30
+    while not (pid.is_file() and pid.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    place = Path("/proc", pid.read_text().strip(), "cmdline")
+
+    suite.kill()
+    suite.wait()
+
+    while place.is_file() and b"sleep" in place.read_bytes() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not (place.is_file() and b"sleep" in place.read_bytes())
 
 
 def test_its_failure_is_told_in_its_own_words(engine: Path, tmp_path: Path) -> None:

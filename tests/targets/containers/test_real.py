@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from compat.conductor.phases import SUITE, mounts
 from compat.suite.driver import probe
 from compat.targets import Environment, Image, Mounts, TargetSpec, Unavailable, catalogue, command
 from compat.targets import examine as look
@@ -27,6 +28,7 @@ from compat.targets import provide as make
 from compat.targets.containers import engine as engines
 from compat.targets.containers import images, owner, provider
 from tests.chain import Chain
+from tests.suite import test_trtexec
 from tests.targets.containers import pictures
 from tests.targets.containers.pictures import ORT_130, ORT_131, ORT_OLD, RTX_16, RTX_17, podman
 
@@ -412,6 +414,42 @@ def test_an_image_that_greets(here: Here, tmp_path: Path) -> None:
     argv = start_it.container.prefixed(start_it.argv)
     said = subprocess.run(argv, check=True, timeout=60, capture_output=True, text=True).stdout
     assert said.splitlines() == ["== TensorRT ==", "done"]
+
+
+def test_an_images_own_trtexec_writes_where_it_may(here: Here, tmp_path: Path) -> None:
+    """A stand-in: of the work folder only what the phase fills can be written in there."""
+    program = tmp_path / "trtexec"
+    program.write_text(test_trtexec.STAND_IN.format(python="/usr/bin/python3", fails=False))
+    program.chmod(0o755)
+    name = "localhost/trt-compat-tests/trtexec:1"
+    place = "/usr/src/tensorrt/bin/trtexec"
+    pictures.build(name, tmp_path, [f"COPY trtexec {place}"], parent=ORT_131.make())
+    environment = here.provide(ORT_131, reference=name)
+    assert isinstance(environment, Environment), environment
+    work = tmp_path / "work"
+    (work / "models").mkdir(parents=True)
+    (work / "models" / "net.onnx").touch()
+    np.savez(work / "models" / "opt.npz", x=np.ones((2, 4), np.float32))
+    item = {"id": "trtexec_build/net", "check": "trtexec_build", "key": "k", "batch": 2}
+    item |= {"cell": {"point": "opt"}, "log": "logs/net.log", "samples": "samples/net.npy"}
+    item |= {"onnx": str(work / "models" / "net.onnx"), **test_trtexec.BUILT}
+    item |= {"feeds": str(work / "models" / "opt.npz")}
+    seen = mounts(work, "check", [item], environment.deps)
+    events, job = work / "jobs" / "events.jsonl", work / "jobs" / "job.json"
+    target = {"flavour": "onnxruntime", "version": "1.31.1"}
+    document = {"target": target, "phase": "check", "work": str(work), "events": str(events)}
+    document |= {"deps": str(environment.deps), "settings": {}, "items": [item]}
+    job.write_text(json.dumps(document))
+
+    start = command(environment, [str(SUITE), str(job)], {}, seen)
+    assert start.container is not None
+    subprocess.run(start.container.prefixed(start.argv), check=False, timeout=120)
+
+    said = [json.loads(line) for line in events.read_text().splitlines()]
+    (result,) = [one for one in said if one["event"] == "result"]
+    assert result["status"] == "ok", result
+    assert result["numbers"]["build_s"] == 12.5
+    assert np.load(work / "samples" / "net.npy").tolist() == [0.002, 0.004]
 
 
 def test_too_little_memory(here: Here, tmp_path: Path) -> None:
