@@ -28,6 +28,8 @@ _COMMON = frozenset(
         "weight_streaming_budget",
     }
 )
+# A layer of another library is asked for these; one of TensorRT is told.
+_WRITTEN = frozenset({"precision"})
 # What a variable is called -> what it most likely is.
 _HINTS = (
     (re.compile(r"engine"), "ICudaEngine"),
@@ -176,6 +178,8 @@ class Reporter:
 
     def guess(self, attribute: str, node: ast.Attribute, caught: Caught | None) -> None:
         """Report an attribute of an object of unknown class, where its name tells enough."""
+        if attribute in _WRITTEN and isinstance(node.ctx, ast.Load):
+            return
         upgrade = next(iter(self.upgrades.values()))
         owner = self.hinted(node.value)
         symbol = upgrade.member(owner, attribute) if owner else None

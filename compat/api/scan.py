@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from compat.api import trtexec
-from compat.api.calls import MODULES
+from compat.api.calls import MODULES, required
 from compat.api.findings import Finding, without_ignored
 from compat.api.flow import Flow
+from compat.api.frames import spoken
 from compat.api.reporter import Reporter
 from compat.api.surface import VersionError, surface
 from compat.api.upgrade import Upgrade
@@ -155,10 +156,11 @@ def _python(tree: ast.Module, name: str, between: Mapping[str, Upgrade]) -> list
     reporter = Reporter(
         {one: between[one] for one in order}, name, bool(imported), frozenset(own_names)
     )
-    tables = Tables()
+    tables = Tables(mentions=_mentions(tree))
     for last in range(_PASSES):
         tables.changed = False
         Flow(reporter, tables).module_body(tree)
+        tables.end_pass()
         if not tables.changed or last == _PASSES - 2:
             break
     reporter.collecting = True
@@ -178,12 +180,26 @@ def _look(tree: ast.Module) -> tuple[set[str], set[str]]:
             names |= {one.name.partition(".")[0] for one in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.partition(".")[0])
-        elif isinstance(node, ast.Constant) and node.value in MODULES:
-            names.add(node.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.add(required(node.value))
         elif isinstance(node, ast.ClassDef):
             functions = (ast.FunctionDef, ast.AsyncFunctionDef)
             methods |= {one.name for one in node.body if isinstance(one, functions)}
     return {MODULES[one] for one in names if one in MODULES}, methods
+
+
+def _mentions(tree: ast.Module) -> dict[str, frozenset[int]]:
+    """Return the names of functions and classes, with the places outside that speak of them."""
+    places: dict[str, set[int]] = {}
+    own: dict[str, set[int]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if not node.name.startswith("__"):
+                own.setdefault(node.name, set()).update(id(one) for one in ast.walk(node))
+        elif isinstance(node, (ast.Name, ast.Attribute)):
+            places.setdefault(spoken(node), set()).add(id(node))
+    found = {name: frozenset(places.get(name, set()) - inside) for name, inside in own.items()}
+    return {name: where for name, where in found.items() if where}
 
 
 _patterns: dict[tuple[str, ...], re.Pattern[bytes]] = {}
