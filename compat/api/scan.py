@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
 import sys
+import tokenize
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -82,7 +84,7 @@ def files(paths: Iterable[Path]) -> Iterator[Path]:
             for folder, folders, names in os.walk(path):
                 folders[:] = sorted(one for one in folders if _wanted(Path(folder, one)))
                 for name in sorted(names):
-                    if name.endswith((".py", ".pyi")) or _TEXT_NAMES.match(name):
+                    if name.endswith((".py", ".pyi", ".ipynb")) or _TEXT_NAMES.match(name):
                         yield Path(folder, name)
         else:
             raise PathError(f"{path}: no such file or folder to scan; name Python files or folders")
@@ -107,11 +109,27 @@ def scan_file(path: Path, between: Mapping[str, Upgrade]) -> list[Finding]:
         return [_unread(name, error.strerror or type(error).__name__)]
     if not _worth_reading(between).search(raw):
         return []
+    return _scan_bytes(raw, path, between)
+
+
+def _scan_bytes(raw: bytes, path: Path, between: Mapping[str, Upgrade]) -> list[Finding]:
+    name, python = path.as_posix(), path.suffix in (".py", ".pyi")
+    if path.suffix == ".ipynb":
+        return [_unread(name, "a notebook: jupyter nbconvert --to script makes Python of it")]
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return [_unread(name, "no UTF-8 text")]
-    return scan_text(text, name, between, python=path.suffix in (".py", ".pyi"))
+        text = raw.decode(_encoding(raw) if python else "utf-8-sig")
+    except (UnicodeDecodeError, SyntaxError, LookupError):
+        return [_unread(name, "neither UTF-8 nor in an encoding that it declares")]
+    return scan_text(text, name, between, python=python)
+
+
+def _encoding(raw: bytes) -> str:
+    """Return the encoding of Python's source, as its first two lines declare it (PEP 263).
+
+    Raises:
+        SyntaxError: they declare one that does not exist, or contradict the byte order mark.
+    """
+    return tokenize.detect_encoding(io.BytesIO(raw).readline)[0]
 
 
 def scan_text(

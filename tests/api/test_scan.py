@@ -117,7 +117,8 @@ def test_ignore_file_covers_a_whole_file(tmp_path: Path) -> None:
     ("raw", "why"),
     [
         (b"import tensorrt\nprint 'two'\n", "cannot parse it"),
-        (b"import tensorrt\nx = '\xff\xfe'\n", "no UTF-8"),
+        (b"import tensorrt\nx = '\xff\xfe'\n", "neither UTF-8 nor"),
+        (b"# coding: no-such-one\nimport tensorrt\n", "neither UTF-8 nor"),
         (b"import tensorrt\nx = 1\x00\n", "cannot parse it"),
         (b"import tensorrt\nx = " + b"(" * 5000, "n"),
         (b"import tensorrt\nx = " + b"-" * 100_000 + b"1", "n"),
@@ -135,6 +136,25 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, raw: bytes, why:
     assert one.level == "warning"
     assert why in one.message
     assert "\n" not in one.message
+
+
+def test_source_is_read_in_the_encoding_that_it_declares(tmp_path: Path) -> None:
+    """PEP 263: Python runs such a file."""
+    path = tmp_path / "a.py"
+    code = "# -*- coding: latin-1 -*-\nimport tensorrt as trt\nx = trt.ResizeMode  # caf\xe9\n"
+    path.write_bytes(code.encode("latin-1"))
+
+    assert [(one.line, one.rule) for one in scan([path], upgrades("8.6", "11"))] == [(3, "renamed")]
+
+
+def test_a_notebook_is_told_not_to_be_read(tmp_path: Path) -> None:
+    """In a folder too, if it speaks of TensorRT; silence would look like a clean scan."""
+    (tmp_path / "a.ipynb").write_text('{"cells": [{"source": ["import tensorrt as trt"]}]}')
+    (tmp_path / "b.ipynb").write_text('{"cells": []}')
+    (one,) = scan([tmp_path], upgrades("8.6", "11"))
+
+    assert (one.rule, Path(one.file).name) == ("unread", "a.ipynb")
+    assert "nbconvert" in one.message
 
 
 def test_deep_loops_take_no_time(tmp_path: Path) -> None:
