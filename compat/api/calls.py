@@ -33,6 +33,8 @@ _INT64 = re.compile(
 )
 
 
+#: The function by which Polygraphy's modules have TensorRT, or TensorRT-RTX.
+POLYGRAPHY_IMPORT = "lazy_import_trt"
 #: A decorator that keeps a test from running in the target release.
 SKIP = of("other", "skip")
 
@@ -78,6 +80,12 @@ class Calls(Expressions):
             return self._dynamic(name, node, frame)
         if name in ("has", "_has", "has_attr") and len(node.args) == 2:
             return self._has_path(node, frame)
+        return self._by_callee(name, node, frame)
+
+    def _by_callee(self, name: str, node: ast.Call, frame: Frame) -> Value | None:
+        """Return what functions of known libraries give, by their names."""
+        if name == POLYGRAPHY_IMPORT:
+            return of("module", "", next(iter(self.report.upgrades)))
         if name in constants.SEARCHES and len(node.args) == 2:
             found = constants.searched(name, *(self.value(one, frame) for one in node.args))
             return found if found.known else None

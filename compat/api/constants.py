@@ -36,6 +36,7 @@ SEARCHES = frozenset({"match", "search", "fullmatch", "findall"})
 _PARTS = {"major": 0, "minor": 1, "micro": 2}
 _LARGE = 1 << 70
 _SHORT = 200
+_VERSION_CHARACTERS = 16
 
 
 def compared(left: Value, ops: Sequence[ast.cmpop], right: Sequence[Value]) -> Value:
@@ -129,7 +130,8 @@ def searched(function: str, pattern: Value, text: Value) -> Value:
     """Return what ``re`` finds in a version, as the groups, the whole first."""
     if not (isinstance(pattern.const, str) and isinstance(text.const, str) and text.derived):
         return Value()
-    if max(len(pattern.const), len(text.const)) > _SHORT // 4:
+    # A pattern may take time that doubles with each character of the text.
+    if len(pattern.const) > _SHORT or len(text.const) > _VERSION_CHARACTERS:
         return Value()
     try:
         got = getattr(re, function)(pattern.const, text.const)

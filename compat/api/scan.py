@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from compat.api import trtexec
-from compat.api.calls import MODULES, required
+from compat.api.calls import MODULES, POLYGRAPHY_IMPORT, required
 from compat.api.findings import Finding, without_ignored
 from compat.api.flow import Flow
 from compat.api.frames import spoken
@@ -30,6 +30,7 @@ from compat.errors import UserError
 _TOGETHER = ("tensorrt", "tensorrt_lean", "tensorrt_dispatch")
 _LARGEST = 4_000_000
 _PASSES = 4
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _TEXT_NAMES = re.compile(
     r"(?:.*\.(?:sh|bash|zsh|ya?ml|dockerfile|mk|cmake|bat|cmd|ps1|groovy|toml|cfg|ini|json|bzl|just)"
     r"|(?:Dockerfile|Containerfile|Makefile|GNUmakefile|Jenkinsfile|justfile|BUILD|Taskfile)(?:\..*)?)$",
@@ -168,13 +169,14 @@ def _unread(name: str, why: str, line: int = 1) -> Finding:
 
 
 def _python(tree: ast.Module, name: str, between: Mapping[str, Upgrade]) -> list[Finding]:
-    imported, own_names = _look(tree)
+    nodes = list(ast.walk(tree))
+    imported, own_names = _look(nodes)
     # The flavour that a file imports comes first: of it are the objects whose class is not known.
     order = sorted(between, key=lambda flavour: flavour not in imported)
     reporter = Reporter(
         {one: between[one] for one in order}, name, bool(imported), frozenset(own_names)
     )
-    tables = Tables(mentions=_mentions(tree))
+    tables = Tables(mentions=_mentions(nodes))
     for last in range(_PASSES):
         tables.changed = False
         Flow(reporter, tables).module_body(tree)
@@ -186,18 +188,20 @@ def _python(tree: ast.Module, name: str, between: Mapping[str, Upgrade]) -> list
     return list(reporter.found.values())
 
 
-def _look(tree: ast.Module) -> tuple[set[str], set[str]]:
+def _look(nodes: Iterable[ast.AST]) -> tuple[set[str], set[str]]:
     """Return the flavours that a file imports, and the methods that its own classes define.
 
     An object of unknown class may be of one of these.
     """
     names: set[str] = set()
     methods: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {one.name.partition(".")[0] for one in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.partition(".")[0])
+            if any(one.name == POLYGRAPHY_IMPORT for one in node.names):
+                names.add("tensorrt")
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             names.add(required(node.value))
         elif isinstance(node, ast.ClassDef):
@@ -206,18 +210,22 @@ def _look(tree: ast.Module) -> tuple[set[str], set[str]]:
     return {MODULES[one] for one in names if one in MODULES}, methods
 
 
-def _mentions(tree: ast.Module) -> dict[str, frozenset[int]]:
+def _mentions(nodes: Iterable[ast.AST]) -> dict[str, frozenset[int]]:
     """Return the names of functions and classes, with the places outside that speak of them."""
-    places: dict[str, set[int]] = {}
-    own: dict[str, set[int]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            if not node.name.startswith("__"):
-                own.setdefault(node.name, set()).update(id(one) for one in ast.walk(node))
-        elif isinstance(node, (ast.Name, ast.Attribute)):
-            places.setdefault(spoken(node), set()).add(id(node))
-    found = {name: frozenset(places.get(name, set()) - inside) for name, inside in own.items()}
-    return {name: where for name, where in found.items() if where}
+    spans: dict[str, list[tuple[int, int]]] = {}
+    named: list[ast.Name | ast.Attribute] = []
+    for node in nodes:
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            named.append(node)
+        elif isinstance(node, _DEFINITIONS) and not node.name.startswith("__"):
+            spans.setdefault(node.name, []).append((node.lineno, node.end_lineno or 0))
+    found: dict[str, set[int]] = {}
+    for one in named:
+        name = spoken(one)
+        own = spans.get(name)
+        if own is not None and not any(first <= one.lineno <= last for first, last in own):
+            found.setdefault(name, set()).add(id(one))
+    return {name: frozenset(where) for name, where in found.items()}
 
 
 _patterns: dict[tuple[str, ...], re.Pattern[bytes]] = {}

@@ -147,6 +147,16 @@ def test_source_is_read_in_the_encoding_that_it_declares(tmp_path: Path) -> None
     assert [(one.line, one.rule) for one in scan([path], upgrades("8.6", "11"))] == [(3, "renamed")]
 
 
+def test_a_pattern_takes_no_time() -> None:
+    """Only a text as short as a version is searched."""
+    code = "import re\nimport tensorrt as trt\nv = trt.__version__\n"
+    code += "x = re.match(r'([0-9.]+)+x', v + v + v + v)\n"
+    start = time.process_time()
+    _scan(code)
+
+    assert time.process_time() - start < 2
+
+
 def test_a_notebook_is_told_not_to_be_read(tmp_path: Path) -> None:
     """In a folder too, if it speaks of TensorRT; silence would look like a clean scan."""
     (tmp_path / "a.ipynb").write_text('{"cells": [{"source": ["import tensorrt as trt"]}]}')
