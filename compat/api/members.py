@@ -41,7 +41,8 @@ class Members:
             # Where a name begins as None, something else is put there before it is used.
             if not guarded:
                 self.report.guess(node.attr, node, frame.caught)
-            return UNKNOWN
+            told = self.report.telling(node.attr)
+            return self.typed(*told) if told else UNKNOWN
         got: list[Value] = []
         missing: list[tuple[str, str]] = []
         for atom in base.atoms:
