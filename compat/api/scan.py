@@ -71,7 +71,9 @@ def scan(paths: Iterable[Path], between: Mapping[str, Upgrade]) -> list[Finding]
 
     """
     found: list[Finding] = []
-    for path in files(paths):
+    # A file under two of the paths is one file. Path.resolve() fails at a link to itself.
+    every = {os.path.abspath(one): one for one in files(paths)}  # noqa: PTH100
+    for path in every.values():
         found += scan_file(path, between)
     return found
 

@@ -147,6 +147,14 @@ def test_source_is_read_in_the_encoding_that_it_declares(tmp_path: Path) -> None
     assert [(one.line, one.rule) for one in scan([path], upgrades("8.6", "11"))] == [(3, "renamed")]
 
 
+def test_paths_that_overlap_are_read_once(tmp_path: Path) -> None:
+    """``[code] paths = [".", "src"]`` does not double what breaks."""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").write_text("import tensorrt as trt\ntrt.ResizeMode\n")
+
+    assert len(scan([tmp_path, tmp_path / "src"], upgrades("8.6", "11"))) == 1
+
+
 def test_a_pattern_takes_no_time() -> None:
     """Only a text as short as a version is searched."""
     code = "import re\nimport tensorrt as trt\nv = trt.__version__\n"
