@@ -18,7 +18,7 @@ class Atom(NamedTuple):
     ``function``, ``type``, ``instance``: of the file itself, `name` is its path there.
     ``parser``: of version texts, as ``packaging`` has them. ``other``: known to be none of these;
     ``library`` and ``passing`` (what it returns may be what it was given) are modules that are
-    known, ``module`` and ``class`` those of files that are not read.
+    known, ``module``, ``class`` and ``method`` are those of files that are not read.
     """
 
     kind: str
