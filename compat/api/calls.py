@@ -8,8 +8,9 @@ import re
 from compat.api import constants
 from compat.api.expressions import Expressions
 from compat.api.frames import Frame
+from compat.api.libraries import CLASS, LIBRARY, METHOD, library
 from compat.api.signatures import fits
-from compat.api.values import OTHER, UNKNOWN, Atom, Value, constant, join, of
+from compat.api.values import OTHER, PRESENT, UNKNOWN, Atom, Value, constant, join, of
 
 # Import name -> flavour.
 MODULES = {
@@ -22,12 +23,20 @@ _FLAGS = {
     "Builder.create_network": ("flags", "NetworkDefinitionCreationFlag"),
     "IBuilderConfig.set_tactic_sources": ("tactic_sources", "TacticSource"),
 }
-_IMPORTERS = frozenset({"import_module", "__import__", "importorskip", "try_import"})
+_IMPORTERS = frozenset(
+    {"import_module", "__import__", "importorskip", "try_import", "lazy_import", "LazyLoader"}
+)
 _CASTS = frozenset({"astype", "to", "type", "array", "asarray", "ascontiguousarray", "tensor"})
 # Names of inputs that ONNX models declare as INT64.
 _INT64 = re.compile(
     r"input_ids|token_ids|attention_mask|token_type|position_ids|input_mask|segment"
 )
+
+
+#: The function by which Polygraphy's modules have TensorRT, or TensorRT-RTX.
+POLYGRAPHY_IMPORT = "lazy_import_trt"
+#: A decorator that keeps a test from running in the target release.
+SKIP = of("other", "skip")
 
 
 class Calls(Expressions):
@@ -36,21 +45,16 @@ class Calls(Expressions):
     def _call(self, node: ast.Call, frame: Frame) -> Value:
         name = str(getattr(node.func, "attr", "") or getattr(node.func, "id", ""))
         builtin = isinstance(node.func, ast.Name) and frame.find(name) is None
-        if builtin and name in ("hasattr", "getattr") and len(node.args) >= 2:
-            return self._dynamic(name, node, frame)
-        if name in ("has", "_has", "has_attr") and len(node.args) == 2:
-            there = self._has_path(node, frame)
-            if there is not None:
-                return there
-        owner = None
-        bound = frame.find(name) if isinstance(node.func, ast.Name) else None
-        if bound is not None and any(one.kind == "parser" for one in bound.atoms):
-            # ``from packaging.version import Version as V``
-            return constants.called("Version", None, [self.value(one, frame) for one in node.args])
+        special = self._special(name, builtin, node, frame)
+        if special is not None:
+            return special
+        owner = held = None
         if isinstance(node.func, ast.Attribute):
             base = self.value(node.func.value, frame)
             owner = base if base.known else None
+            held = _held(base, name)
             callee = self.attribute(base, node.func, frame)
+            self._reached(node.func)
             self._appended(node, name, frame)
         else:
             callee = self.value(node.func, frame)
@@ -60,10 +64,38 @@ class Calls(Expressions):
             if keyword.arg:
                 self.stored(named[keyword.arg], keyword.value)
         self._int64(node, name, arguments, frame)
+        if held is not None:
+            return held
+        if callee in (LIBRARY, CLASS, METHOD):
+            # An object of a class of elsewhere has methods of its own; what these give is open.
+            return callee if callee == LIBRARY else OTHER
         results = [self._result(one, node, arguments, named, frame) for one in callee.atoms]
         if any(one is not None for one in results):
             return join(one for one in results if one is not None)
         return self._python(name, builtin, owner, node, arguments, frame)
+
+    def _special(self, name: str, builtin: bool, node: ast.Call, frame: Frame) -> Value | None:
+        """Return what a call gives that is known by the callee's name; None: an ordinary one."""
+        if builtin and name in ("hasattr", "getattr") and len(node.args) >= 2:
+            return self._dynamic(name, node, frame)
+        if name in ("has", "_has", "has_attr") and len(node.args) == 2:
+            return self._has_path(node, frame)
+        return self._by_callee(name, node, frame)
+
+    def _by_callee(self, name: str, node: ast.Call, frame: Frame) -> Value | None:
+        """Return what functions of known libraries give, by their names."""
+        if name == POLYGRAPHY_IMPORT:
+            return of("module", "", next(iter(self.report.upgrades)))
+        if name in constants.SEARCHES and len(node.args) == 2:
+            found = constants.searched(name, *(self.value(one, frame) for one in node.args))
+            return found if found.known else None
+        if name == "skipif" and node.args and self.value(node.args[0], frame).settled is True:
+            return SKIP
+        bound = frame.find(name) if isinstance(node.func, ast.Name) else None
+        if bound is not None and any(one.kind == "parser" for one in bound.atoms):
+            # ``from packaging.version import Version as V``
+            return constants.called("Version", None, [self.value(one, frame) for one in node.args])
+        return None
 
     def _result(
         self,
@@ -194,16 +226,23 @@ class Calls(Expressions):
             return (
                 Value(default[0].atoms, default[0].const, True) if default[0].known else default[0]
             )
+        if default and there.const is True and not base.known:
+            found = self._there(base, asked.const)
+            return Value(found.atoms or OTHER.atoms, PRESENT, True)
         if not default and base.atoms:
             spelt = ast.Attribute(node.args[0], asked.const, ast.Load())
             return self.attribute(base, ast.copy_location(spelt, node), frame)
+        return join((self._there(base, asked.const), *default)) if base.atoms else UNKNOWN
+
+    def _there(self, base: Value, name: str) -> Value:
+        """Return what ``getattr`` gives of what is there."""
         got = []
         for atom in base.atoms:
-            symbol = self.symbol(atom, asked.const)
+            symbol = self.symbol(atom, name)
             got.append(self.typed(atom.flavour, symbol) if symbol else UNKNOWN)
             if not symbol and atom.kind in ("instance", "module"):
-                got.append(self._own(atom, asked.const))
-        return join((*got, *default)) if got else UNKNOWN
+                got.append(self._own(atom, name))
+        return join(got)
 
     def _has_path(self, node: ast.Call, frame: Frame) -> Value | None:
         """Return what a helper like ``has(trt, "BuilderFlag.FP16")`` says; None: no such helper."""
@@ -232,6 +271,8 @@ class Calls(Expressions):
         """Return what Python's own functions give."""
         first = arguments[0] if arguments else UNKNOWN
         if isinstance(first.const, str) and name in (*_IMPORTERS, "version"):
+            if first.const[:1].isdigit():  # ``mod.version(trt.__version__)``, as Polygraphy has it
+                return constants.called("Version", None, arguments[:1])
             return self._by_name_of(name, first.const)
         if not builtin:
             return constants.called(name, owner, arguments)
@@ -256,7 +297,7 @@ class Calls(Expressions):
     def _by_name_of(self, call: str, name: str) -> Value:
         """Return the module, or the version, of a package that is given by its name."""
         if call in _IMPORTERS:
-            return self.module(name)
+            return self.module(required(name))
         package = name.replace("-", "_").removesuffix("_cu12").removesuffix("_cu13")
         upgrade = self.report.upgrades.get(MODULES.get(package, ""))
         return constant(upgrade.after.split(".post")[0], True) if upgrade else UNKNOWN
@@ -281,7 +322,7 @@ class Calls(Expressions):
         root, _, rest = path.partition(".")
         flavour = MODULES.get(root)
         if flavour is None:
-            return OTHER_LIBRARY if root in _KNOWN else UNKNOWN
+            return library(root)
         if flavour not in self.report.upgrades:
             return OTHER
         return of("module", "" if rest == flavour else rest, flavour)
@@ -324,6 +365,24 @@ class Calls(Expressions):
             self.report.int64(crossing, found[0], node)
 
 
+def required(text: str) -> str:
+    """Return the module of a requirement: ``lazy_import("tensorrt>=8.5")``."""
+    return re.split(r"[<>=!~; \[]", text, maxsplit=1)[0]
+
+
+def _held(base: Value, method: str) -> Value | None:
+    """Return what a method of a dictionary or list gives of what is in it."""
+    if method == "keys" and any(atom.kind == "members" for atom in base.atoms):
+        return base
+    if base.each is None or base.known:
+        return None
+    if method == "values":
+        return Value(OTHER.atoms, each=base.each)
+    if method == "items":
+        return Value(OTHER.atoms, each=Value(OTHER.atoms, items=(OTHER, base.each)))
+    return base.each if method in ("get", "pop", "setdefault", "popleft", "popitem") else None
+
+
 def _converted(name: str, first: Value) -> Value | None:
     """Return ``int`` of an enum member, or ``dir`` of what is TensorRT's."""
     kinds = {"int": ("member",), "dir": ("module", "class", "object")}.get(name, ())
@@ -334,41 +393,3 @@ def _converted(name: str, first: Value) -> Value | None:
 
 def _major(version: str) -> int:
     return int(version.partition(".")[0])
-
-
-OTHER_LIBRARY = of("other", "library")
-_KNOWN = frozenset(
-    {
-        "numpy",
-        "torch",
-        "os",
-        "sys",
-        "json",
-        "time",
-        "re",
-        "math",
-        "cv2",
-        "pathlib",
-        "logging",
-        "argparse",
-        "subprocess",
-        "shutil",
-        "typing",
-        "collections",
-        "onnx",
-        "onnxruntime",
-        "tensorflow",
-        "pycuda",
-        "PIL",
-        "tqdm",
-        "random",
-        "struct",
-        "ctypes",
-        "itertools",
-        "functools",
-        "cuda",
-        "pandas",
-        "yaml",
-        "threading",
-    }
-)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,9 +32,11 @@ _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 PARSERS = frozenset({"parse", "Version", "LooseVersion", "StrictVersion", "parse_version"})
 _METHODS = frozenset({"split", "rsplit", "startswith", "strip", "partition", "replace", "lstrip"})
+SEARCHES = frozenset({"match", "search", "fullmatch", "findall"})
 _PARTS = {"major": 0, "minor": 1, "micro": 2}
 _LARGE = 1 << 70
 _SHORT = 200
+_VERSION_CHARACTERS = 16
 
 
 def compared(left: Value, ops: Sequence[ast.cmpop], right: Sequence[Value]) -> Value:
@@ -50,6 +53,10 @@ def compared(left: Value, ops: Sequence[ast.cmpop], right: Sequence[Value]) -> V
         except TypeError:
             return Value()
     return constant(result, any(one.derived for one in all_))
+
+
+class Groups(tuple[Any, ...]):
+    """What a regular expression found."""
 
 
 def _release(value: object) -> object:
@@ -87,12 +94,8 @@ def called(name: str, owner: Value | None, arguments: Sequence[Value]) -> Value:
     if any(one is NOTHING for one in given):
         return Value()
     try:
-        if owner is not None and isinstance(owner.const, str) and name in _METHODS:
-            # A version is short; a longer text could grow with each call.
-            if any(isinstance(one, str) and len(one) > _SHORT for one in (owner.const, *given)):
-                raise ValueError
-            got = getattr(owner.const, name)(*given)
-            return constant(tuple(got) if isinstance(got, list) else got, derived)
+        if owner is not None and isinstance(owner.const, (str, Groups)):
+            return constant(_method(owner.const, name, given), derived)
         if len(given) == 1 and name in PARSERS and isinstance(given[0], str):
             return constant(Release.of(given[0]), derived)
         if len(given) == 1 and name in ("int", "float", "str", "bool", "len"):
@@ -102,9 +105,41 @@ def called(name: str, owner: Value | None, arguments: Sequence[Value]) -> Value:
             return constant(functions[name](given[0]), derived)
         if len(given) == 1 and name in ("tuple", "list") and isinstance(given[0], (tuple, str)):
             return constant(tuple(given[0]), derived)
-    except (TypeError, ValueError, AttributeError, OverflowError):
+    except (TypeError, ValueError, AttributeError, OverflowError, IndexError):
         pass
     return Value()
+
+
+def _method(owner: str | Groups, name: str, given: Sequence[Any]) -> object:
+    """Return what a method of a text, or of a match in one, gives.
+
+    Raises:
+        ValueError: it is none of those that versions are read with.
+    """
+    if isinstance(owner, Groups) and name in ("group", "groups"):
+        return tuple(owner[1:]) if name == "groups" else owner[(*given, 0)[0]]
+    # A version is short; a longer text could grow with each call.
+    long = any(isinstance(one, str) and len(one) > _SHORT for one in (owner, *given))
+    if isinstance(owner, Groups) or name not in _METHODS or long:
+        raise ValueError(name)
+    got = getattr(owner, name)(*given)
+    return tuple(got) if isinstance(got, list) else got
+
+
+def searched(function: str, pattern: Value, text: Value) -> Value:
+    """Return what ``re`` finds in a version, as the groups, the whole first."""
+    if not (isinstance(pattern.const, str) and isinstance(text.const, str) and text.derived):
+        return Value()
+    # A pattern may take time that doubles with each character of the text.
+    if len(pattern.const) > _SHORT or len(text.const) > _VERSION_CHARACTERS:
+        return Value()
+    try:
+        got = getattr(re, function)(pattern.const, text.const)
+    except (re.error, RecursionError):
+        return Value()
+    if isinstance(got, re.Match):
+        got = Groups((got[0], *got.groups()))
+    return constant(tuple(got) if isinstance(got, list) else got, True)
 
 
 def mapped(function: str, values: Value) -> Value:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from compat.api import constants
-from compat.api.frames import Frame, facts
+from compat.api.frames import Frame, facts, spoken
 from compat.api.members import Members
 from compat.api.reporter import Reporter
 from compat.api.values import NOTHING, OTHER, UNKNOWN, Tables, Value, constant, join, of
@@ -33,6 +33,7 @@ class Expressions(Members):
         """Take where findings go, and what earlier passes learnt."""
         super().__init__(reporter, tables)
         self.later_annotations = False
+        self.mentioned = tables.mentions
 
     def value(self, node: ast.expr | None, frame: Frame) -> Value:
         """Return what is known of an expression's value."""
@@ -59,13 +60,28 @@ class Expressions(Members):
                 self.value(one.value, frame)
         return OTHER
 
+    def skip(self, *nodes: ast.AST) -> None:
+        """Note code that the target release does not come to."""
+        for node in nodes:
+            for one in ast.walk(node):
+                if isinstance(one, (ast.Name, ast.Attribute)) and spoken(one) in self.mentioned:
+                    self.tables.skipped.add(id(one))
+
+    def _reached(self, node: ast.Name | ast.Attribute) -> None:
+        if spoken(node) in self.mentioned:
+            self.tables.live.add(id(node))
+
     def _name(self, node: ast.Name, frame: Frame) -> Value:
+        self._reached(node)
         found = frame.find(node.id)
-        if found is None:
-            found = self.tables.attributes.get(("", node.id), UNKNOWN)
+        if found is None or (found.const is None and frame.parent is not None):
+            # ``engine = None`` of the module waits for what a function with ``global`` puts there.
+            learnt = self.tables.attributes.get(("", node.id), UNKNOWN)
+            found = learnt if found is None or learnt.atoms > found.atoms else found
         return found
 
     def _attribute(self, node: ast.Attribute, frame: Frame) -> Value:
+        self._reached(node)
         return self.attribute(self.value(node.value, frame), node, frame)
 
     def _namedexpr(self, node: ast.NamedExpr, frame: Frame) -> Value:
@@ -183,10 +199,11 @@ class Expressions(Members):
     def _boolop(self, node: ast.BoolOp, frame: Frame) -> Value:
         here, got = frame.branch(), []
         ends = isinstance(node.op, ast.Or)
-        for one in node.values:
+        for at, one in enumerate(node.values):
             value = self.value(one, here)
             got.append(value)
             if value.settled is ends:
+                self.skip(*node.values[at + 1 :])
                 return value
             holds, fails = facts(one)
             here.present |= fails if ends else holds
@@ -234,6 +251,8 @@ class Expressions(Members):
                 here = frame.branch()
                 here.present |= present
                 got.append(self.value(way, here))
+            else:
+                self.skip(way)
         return join(got) if len(got) > 1 else got[0]
 
     def _lambda(self, node: ast.Lambda, frame: Frame) -> Value:
@@ -299,17 +318,30 @@ class Expressions(Members):
         elif isinstance(target, ast.Starred):
             self.bind(target.value, UNKNOWN, frame)
         elif isinstance(target, (ast.Tuple, ast.List)):
+            rest = next((at for at, one in enumerate(target.elts) if type(one) is ast.Starred), 99)
             for at, one in enumerate(target.elts):
-                self.bind(one, value.element(at), frame)
+                place = at if at < rest else at - len(target.elts)
+                plain = value.known and value.items is None
+                got = constants.indexed(value, place) if plain else value.element(place)
+                self.bind(one, got, frame)
         elif isinstance(target, ast.Attribute):
             self._bind_attribute(target, value, frame)
         elif isinstance(target, ast.Subscript):
             base = self.value(target.value, frame)
             self.value(target.slice, frame)
             self.stored(value, target)
-            if isinstance(target.value, ast.Name) and base.items is None:
-                kept = join((base.each, value)) if base.each else value
-                frame.names[target.value.id] = Value(base.atoms, each=kept)
+            if isinstance(target.value, (ast.Name, ast.Attribute)) and base.items is None:
+                kept = Value(base.atoms, each=join((base.each, value)) if base.each else value)
+                self._kept(target.value, kept, frame)
+
+    def _kept(self, holder: ast.Name | ast.Attribute, value: Value, frame: Frame) -> None:
+        """Note what a dictionary or list holds now."""
+        if isinstance(holder, ast.Name):
+            frame.names[holder.id] = value
+            return
+        for atom in self.value(holder.value, frame).atoms:
+            if atom.kind in ("instance", "type"):
+                self.tables.learn(self.tables.attributes, (atom.name, holder.attr), value)
 
     def _bind_attribute(self, target: ast.Attribute, value: Value, frame: Frame) -> None:
         base = self.value(target.value, frame)

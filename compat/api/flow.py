@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
-from compat.api.calls import Calls
+from compat.api.calls import SKIP, Calls
 from compat.api.constants import PARSERS
 from compat.api.frames import Frame, facts
+from compat.api.libraries import MODULE, foreign
 from compat.api.reporter import Caught
 from compat.api.values import OTHER, UNKNOWN, Atom, Value, join, of
 
@@ -35,7 +36,11 @@ class Flow(Calls):
 
     def block(self, body: Sequence[ast.stmt], frame: Frame) -> bool:
         """Run statements; return whether the end is never come to."""
-        return any(self.statement(one, frame) for one in body)
+        for at, one in enumerate(body):
+            if self.statement(one, frame):
+                self.skip(*body[at + 1 :])
+                return True
+        return False
 
     def statement(self, node: ast.stmt, frame: Frame) -> bool:
         """Run one statement; return whether what stands behind it does not run."""
@@ -53,6 +58,8 @@ class Flow(Calls):
             return False
         called = node.value.func
         name = getattr(called, "attr", None) or getattr(called, "id", "")
+        if name == "fail_unavailable":  # Polygraphy's, of another file: it raises
+            return True
         return name in _ENDS and ast.unparse(called) in (
             "sys.exit", "exit", "os._exit", "os.abort", "pytest.skip", "pytest.fail",
         )  # fmt: skip
@@ -92,7 +99,9 @@ class Flow(Calls):
             whole = self.module(one.name)
             top = whole if one.asname else self.module(one.name.partition(".")[0])
             self._missing_module(whole, node, frame)
-            frame.names[one.asname or one.name.partition(".")[0]] = top
+            frame.names[one.asname or one.name.partition(".")[0]] = (
+                MODULE if top == UNKNOWN else top
+            )
 
     def _missing_module(self, value: Value, node: ast.stmt, frame: Frame) -> None:
         for atom in value.atoms:
@@ -107,6 +116,8 @@ class Flow(Calls):
         self._missing_module(source, node, frame)
         for one in node.names:
             value = of("parser", one.name) if one.name in PARSERS else UNKNOWN
+            if value == UNKNOWN == source:
+                value = foreign(one.name)
             for atom in source.atoms:
                 symbol = self.symbol(atom, one.name)
                 if symbol is not None:
@@ -125,21 +136,39 @@ class Flow(Calls):
     def _if(self, node: ast.If, frame: Frame) -> bool:
         test = self.value(node.test, frame)
         settled = self.decided(node.test, test)
+        if frame.fails and ast.unparse(node.test) == frame.fails:
+            settled = False
         holds, fails = facts(node.test)
         ways: list[Frame] = []
         ended: list[Frame] = []
         for body, known, present in ((node.body, True, holds), (node.orelse, False, fails)):
             if settled is not None and settled is not known:
+                self.skip(*body)
                 continue
             way = frame.branch()
             way.present |= present
+            if not known and len(body) == 1:
+                way.fails = self._failed(node.test, frame)
             over = self.block(body, way)
             (ended if over else ways).append(way)
         frame.merge(*(ways or ended))
         return not ways
 
+    def _failed(self, test: ast.expr, frame: Frame) -> str:
+        """Return the part of an ``and`` that does not hold in an ``else``, if one is left open.
+
+        Of ``if TRT10 and size: ... elif size: ...`` only the first is for a release that is 10.
+        """
+        if not isinstance(test, ast.BoolOp) or not isinstance(test.op, ast.And):
+            return ""
+        here = frame.branch()
+        parts = [(one, self.value(one, here).settled) for one in test.values]
+        left = [one for one, settled in parts if settled is not True]
+        return ast.unparse(left[0]) if len(left) == 1 else ""
+
     def _while(self, node: ast.While, frame: Frame) -> bool:
         if self.value(node.test, frame).settled is False:
+            self.skip(*node.body)
             return self.block(node.orelse, frame)
         way = frame.branch()
         way.present |= facts(node.test)[0]
@@ -198,6 +227,7 @@ class Flow(Calls):
             named = _names(handler.type)
             # This handler is there for what a release lacks; where nothing lacks it does not run.
             if named and named <= {"AttributeError", "NameError", "KeyError"} and not caught.seen:
+                self.skip(*handler.body)
                 continue
             other = frame.branch()
             if handler.name:
@@ -232,6 +262,9 @@ class Flow(Calls):
     def _classdef(self, node: ast.ClassDef, frame: Frame) -> None:
         path = f"{frame.owner}.{node.name}" if frame.owner else node.name
         self._decorated(node.decorator_list, frame)
+        if node.name in self.tables.unused:
+            self.skip(*node.body)
+            return
         self.tables.bases[path] = tuple(self.value(one, frame) for one in node.bases)
         frame.names[node.name] = of("type", path)
         inner = Frame(parent=frame, owner=path, caught=frame.caught, present=set(frame.present))
@@ -241,9 +274,7 @@ class Flow(Calls):
         """Evaluate decorators; return whether one of them keeps the code from running."""
         skipped = False
         for one in decorators:
-            self.value(one, frame)
-            if isinstance(one, ast.Call) and ast.unparse(one.func).endswith("skipif") and one.args:
-                skipped |= self.value(one.args[0], frame).settled is True
+            skipped |= self.value(one, frame) == SKIP
         return skipped
 
     def _functiondef(self, node: _Function, frame: Frame) -> None:
@@ -264,7 +295,9 @@ class Flow(Calls):
             declared = self.annotated(node.returns, frame)
             if declared.atoms:
                 self.tables.returned(path, declared)
-        if not skipped:
+        if skipped or node.name in self.tables.unused:
+            self.skip(*node.body)
+        else:
             self.pending.append((node, inner))
 
     _asyncfunctiondef = _functiondef

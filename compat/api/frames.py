@@ -21,6 +21,7 @@ class Frame:
     caught: Caught | None = None
     shared: set[str] = field(default_factory=set)
     before: Frame | None = None
+    fails: str = ""  # a condition that is known not to hold in the ``elif`` that stands here
 
     def branch(self) -> Frame:
         """Return the frame of one way of a branch."""
@@ -48,6 +49,11 @@ class Frame:
                 return frame.names[name]
             frame = frame.before or frame.parent
         return None
+
+
+def spoken(node: ast.Name | ast.Attribute) -> str:
+    """Return the last word of a name."""
+    return node.id if isinstance(node, ast.Name) else node.attr
 
 
 def facts(test: ast.expr) -> tuple[set[str], set[str]]:

@@ -6,6 +6,7 @@ import ast
 
 from compat.api import constants
 from compat.api.frames import Frame
+from compat.api.libraries import part
 from compat.api.reporter import Reporter
 from compat.api.values import OTHER, UNKNOWN, Atom, Tables, Value, constant, join, of
 
@@ -20,6 +21,7 @@ _KINDS = {
     "static": "callable",
     "module": "module",
 }
+_NONE = constant(None, False).atoms
 _OURS = ("module", "class", "object", "member")
 
 
@@ -32,13 +34,15 @@ class Members:
 
     def attribute(self, base: Value, node: ast.Attribute, frame: Frame) -> Value:
         """Return the value of an attribute; report it where the target release lacks it."""
-        if base.known:
+        if base.known and base.const is not None:
             return constants.part(base, node.attr)
         guarded = bool(frame.present) and f"{ast.unparse(node.value)}.{node.attr}" in frame.present
-        if not base.atoms:
+        if base.atoms <= _NONE:
+            # Where a name begins as None, something else is put there before it is used.
             if not guarded:
                 self.report.guess(node.attr, node, frame.caught)
-            return UNKNOWN
+            told = self.report.telling(node.attr)
+            return self.typed(*told) if told else UNKNOWN
         got: list[Value] = []
         missing: list[tuple[str, str]] = []
         for atom in base.atoms:
@@ -90,7 +94,7 @@ class Members:
             return of("integer", atom.name, atom.flavour)
         if atom.kind in ("instance", "type"):
             return self.held(atom.name, name)
-        return OTHER if atom.kind == "other" and atom.name == "library" else UNKNOWN
+        return part(atom.name, name) if atom.kind == "other" else UNKNOWN
 
     def held(self, owner: str, name: str, depth: int = 0) -> Value:
         """Return what an object of a class of the file has under a name."""

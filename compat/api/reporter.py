@@ -28,6 +28,12 @@ _COMMON = frozenset(
         "weight_streaming_budget",
     }
 )
+_TELLING = re.compile(
+    r"INetworkDefinition\.add_\w+|ICudaEngine\.create_execution_context\w*"
+    r"|Runtime\.deserialize_cuda_engine"
+)
+# A layer of another library is asked for these; one of TensorRT is told.
+_WRITTEN = frozenset({"precision"})
 # What a variable is called -> what it most likely is.
 _HINTS = (
     (re.compile(r"engine"), "ICudaEngine"),
@@ -176,6 +182,8 @@ class Reporter:
 
     def guess(self, attribute: str, node: ast.Attribute, caught: Caught | None) -> None:
         """Report an attribute of an object of unknown class, where its name tells enough."""
+        if attribute in _WRITTEN and isinstance(node.ctx, ast.Load):
+            return
         upgrade = next(iter(self.upgrades.values()))
         owner = self.hinted(node.value)
         symbol = upgrade.member(owner, attribute) if owner else None
@@ -198,6 +206,17 @@ class Reporter:
             return
         confidence: Confidence = "medium" if certain and self.imports_tensorrt else "low"
         self.absent(upgrade.surface.flavour, symbol, node, caught, confidence)
+
+    def telling(self, attribute: str) -> tuple[str, str] | None:
+        """Return flavour and symbol of a method that no other library has, by its name alone.
+
+        What it gives is known, then: ``network.add_pooling_nd(...)`` is a layer of TensorRT's.
+        """
+        upgrade = next(iter(self.upgrades.values()))
+        found = [one for one in upgrade.owners.get(attribute, ()) if _TELLING.fullmatch(one)]
+        if not self.imports_tensorrt or attribute in self.own_names or len(found) != 1:
+            return None
+        return upgrade.surface.flavour, found[0]
 
     def unknown_has(self, attribute: str) -> bool | None:
         """Return whether an object of unknown class has it in the target release; None: unclear."""

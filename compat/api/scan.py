@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
 import sys
+import tokenize
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from compat.api import trtexec
-from compat.api.calls import MODULES
+from compat.api.calls import MODULES, POLYGRAPHY_IMPORT, required
 from compat.api.findings import Finding, without_ignored
 from compat.api.flow import Flow
+from compat.api.frames import spoken
 from compat.api.reporter import Reporter
 from compat.api.surface import VersionError, surface
 from compat.api.upgrade import Upgrade
@@ -27,6 +30,7 @@ from compat.errors import UserError
 _TOGETHER = ("tensorrt", "tensorrt_lean", "tensorrt_dispatch")
 _LARGEST = 4_000_000
 _PASSES = 4
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _TEXT_NAMES = re.compile(
     r"(?:.*\.(?:sh|bash|zsh|ya?ml|dockerfile|mk|cmake|bat|cmd|ps1|groovy|toml|cfg|ini|json|bzl|just)"
     r"|(?:Dockerfile|Containerfile|Makefile|GNUmakefile|Jenkinsfile|justfile|BUILD|Taskfile)(?:\..*)?)$",
@@ -67,7 +71,9 @@ def scan(paths: Iterable[Path], between: Mapping[str, Upgrade]) -> list[Finding]
 
     """
     found: list[Finding] = []
-    for path in files(paths):
+    # A file under two of the paths is one file. Path.resolve() fails at a link to itself.
+    every = {os.path.abspath(one): one for one in files(paths)}  # noqa: PTH100
+    for path in every.values():
         found += scan_file(path, between)
     return found
 
@@ -81,7 +87,7 @@ def files(paths: Iterable[Path]) -> Iterator[Path]:
             for folder, folders, names in os.walk(path):
                 folders[:] = sorted(one for one in folders if _wanted(Path(folder, one)))
                 for name in sorted(names):
-                    if name.endswith((".py", ".pyi")) or _TEXT_NAMES.match(name):
+                    if name.endswith((".py", ".pyi", ".ipynb")) or _TEXT_NAMES.match(name):
                         yield Path(folder, name)
         else:
             raise PathError(f"{path}: no such file or folder to scan; name Python files or folders")
@@ -106,11 +112,27 @@ def scan_file(path: Path, between: Mapping[str, Upgrade]) -> list[Finding]:
         return [_unread(name, error.strerror or type(error).__name__)]
     if not _worth_reading(between).search(raw):
         return []
+    return _scan_bytes(raw, path, between)
+
+
+def _scan_bytes(raw: bytes, path: Path, between: Mapping[str, Upgrade]) -> list[Finding]:
+    name, python = path.as_posix(), path.suffix in (".py", ".pyi")
+    if path.suffix == ".ipynb":
+        return [_unread(name, "a notebook: jupyter nbconvert --to script makes Python of it")]
     try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return [_unread(name, "no UTF-8 text")]
-    return scan_text(text, name, between, python=path.suffix in (".py", ".pyi"))
+        text = raw.decode(_encoding(raw) if python else "utf-8-sig")
+    except (UnicodeDecodeError, SyntaxError, LookupError):
+        return [_unread(name, "neither UTF-8 nor in an encoding that it declares")]
+    return scan_text(text, name, between, python=python)
+
+
+def _encoding(raw: bytes) -> str:
+    """Return the encoding of Python's source, as its first two lines declare it (PEP 263).
+
+    Raises:
+        SyntaxError: they declare one that does not exist, or contradict the byte order mark.
+    """
+    return tokenize.detect_encoding(io.BytesIO(raw).readline)[0]
 
 
 def scan_text(
@@ -149,16 +171,18 @@ def _unread(name: str, why: str, line: int = 1) -> Finding:
 
 
 def _python(tree: ast.Module, name: str, between: Mapping[str, Upgrade]) -> list[Finding]:
-    imported, own_names = _look(tree)
+    nodes = list(ast.walk(tree))
+    imported, own_names = _look(nodes)
     # The flavour that a file imports comes first: of it are the objects whose class is not known.
     order = sorted(between, key=lambda flavour: flavour not in imported)
     reporter = Reporter(
         {one: between[one] for one in order}, name, bool(imported), frozenset(own_names)
     )
-    tables = Tables()
+    tables = Tables(mentions=_mentions(nodes))
     for last in range(_PASSES):
         tables.changed = False
         Flow(reporter, tables).module_body(tree)
+        tables.end_pass()
         if not tables.changed or last == _PASSES - 2:
             break
     reporter.collecting = True
@@ -166,24 +190,44 @@ def _python(tree: ast.Module, name: str, between: Mapping[str, Upgrade]) -> list
     return list(reporter.found.values())
 
 
-def _look(tree: ast.Module) -> tuple[set[str], set[str]]:
+def _look(nodes: Iterable[ast.AST]) -> tuple[set[str], set[str]]:
     """Return the flavours that a file imports, and the methods that its own classes define.
 
     An object of unknown class may be of one of these.
     """
     names: set[str] = set()
     methods: set[str] = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {one.name.partition(".")[0] for one in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.partition(".")[0])
-        elif isinstance(node, ast.Constant) and node.value in MODULES:
-            names.add(node.value)
+            if any(one.name == POLYGRAPHY_IMPORT for one in node.names):
+                names.add("tensorrt")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names.add(required(node.value))
         elif isinstance(node, ast.ClassDef):
             functions = (ast.FunctionDef, ast.AsyncFunctionDef)
             methods |= {one.name for one in node.body if isinstance(one, functions)}
     return {MODULES[one] for one in names if one in MODULES}, methods
+
+
+def _mentions(nodes: Iterable[ast.AST]) -> dict[str, frozenset[int]]:
+    """Return the names of functions and classes, with the places outside that speak of them."""
+    spans: dict[str, list[tuple[int, int]]] = {}
+    named: list[ast.Name | ast.Attribute] = []
+    for node in nodes:
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            named.append(node)
+        elif isinstance(node, _DEFINITIONS) and not node.name.startswith("__"):
+            spans.setdefault(node.name, []).append((node.lineno, node.end_lineno or 0))
+    found: dict[str, set[int]] = {}
+    for one in named:
+        name = spoken(one)
+        own = spans.get(name)
+        if own is not None and not any(first <= one.lineno <= last for first, last in own):
+            found.setdefault(name, set()).add(id(one))
+    return {name: frozenset(where) for name, where in found.items()}
 
 
 _patterns: dict[tuple[str, ...], re.Pattern[bytes]] = {}

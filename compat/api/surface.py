@@ -128,7 +128,7 @@ class Surface:
         near = [why for one, why in self.gaps.items() if f"{one}.".startswith(asked + ".")]
         because = f" ({near[0]})" if near else ""
         raise VersionError(
-            f"--flavour {self.flavour}: the Python API of {asked} was not collected{because}; "
+            f"the Python API of {self.flavour} {asked or repr(asked)} was not collected{because}; "
             f"choose one of: {have}"
         )
 

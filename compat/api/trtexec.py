@@ -22,6 +22,10 @@ _EXPANDED = re.compile(r"[$%][{(]?(\w+)")
 _ASSIGNED = re.compile(
     r"^\s*(?:-\s+)?(?:export |ENV |ARG |set |local |readonly )?\s*\"?(\w+)\"?\s*(?:\+?=|:)"
 )
+# What a job or a step is called.
+_TITLE = re.compile(
+    r"(?:-\s+)?[\"']?(?:display_?name|name|description|title|summary)[\"']?\s*:\s|stage\s*\(", re.I
+)
 # What ends a command in a shell line, outside quotes.
 _END = re.compile(r"\|\||&&|[;|]|(?<!\S)\d?[<>]|\)\s*$| #")
 
@@ -127,7 +131,7 @@ def in_text(text: str, file: str, options: Options) -> Iterator[Finding]:
 def _plain(line: str) -> str:
     """Return a line without its comment."""
     stripped = line.lstrip()
-    if stripped.startswith(("#", "//", "REM ", "rem ")):
+    if stripped.startswith(("#", "//", "REM ", "rem ")) or _TITLE.match(stripped):
         return ""
     return re.sub(r"\s#\s.*$", "", line)
 
@@ -207,9 +211,10 @@ def in_python(tree: ast.Module, text: str, file: str, options: Options) -> Itera
 def _in_python(
     tree: ast.Module, named: list[int], file: str, options: Options
 ) -> Iterator[Finding]:
+    paths, lists = _paths(tree), _lists(tree)
     for scope in _scopes(tree):
         texts = _docstrings(scope)
-        holders: set[str] = set()
+        holders = {f"{owner}.{name}" for name in paths for owner in ("self", "cls")}
         for node in _inside(scope):
             # Where neither the word nor a list that begins with it stands there is nothing to see.
             near = bisect_left(named, node.lineno)
@@ -220,26 +225,60 @@ def _in_python(
                 if any(_is_command(word.value) for word in words) or _names_it(node.value, holders):
                     goes_to = node.targets if isinstance(node, ast.Assign) else [node.target]
                     holders |= {ast.unparse(one) for one in goes_to}
-                    yield from _python_command(words, node.value, file, options)
+                    yield from _python_command(words, node.value, lists, file, options)
             elif isinstance(node, ast.AugAssign) and ast.unparse(node.target) in holders:
                 yield from _python_options(_words(node.value), file, options)
             elif isinstance(node, ast.Expr) and id(node) not in texts:
                 if _adds(node.value, holders):
                     yield from _python_options(_words(node.value), file, options)
                 elif isinstance(node.value, (ast.Call, ast.Await)) and _runs(node.value, holders):
-                    yield from _python_command(_words(node.value), node.value, file, options)
+                    yield from _python_command(_words(node.value), node.value, lists, file, options)
             else:
-                yield from _result(node, file, options)
+                yield from _result(node, lists, file, options)
 
 
-def _result(node: ast.stmt, file: str, options: Options) -> Iterator[Finding]:
+def _paths(tree: ast.Module) -> set[str]:
+    """Return the attributes of the file's classes that hold the path of trtexec."""
+    found = set()
+    for made in ast.walk(tree):
+        if not isinstance(made, ast.ClassDef):
+            continue
+        for node in ast.walk(made):
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+                words = _words(node.value)
+                goes_to = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(_PATH.fullmatch(str(word.value)) for word in words):
+                    inside = node in made.body
+                    found |= {
+                        ast.unparse(one).removeprefix("self.").removeprefix("cls.")
+                        for one in goes_to
+                        if inside or isinstance(one, ast.Attribute)
+                    }
+    return found
+
+
+def _lists(tree: ast.Module) -> dict[str, list[ast.Constant]]:
+    """Return the options that a name stands for, as ``FLAGS = {"fp16": ["--fp16"]}`` has them."""
+    found: dict[str, list[ast.Constant]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            goes_to = node.targets if isinstance(node, ast.Assign) else [node.target]
+            plain = isinstance(node.value, (ast.List, ast.Tuple, ast.Dict, ast.Constant))
+            words = _words(node.value) if plain else []
+            if not any(_is_command(word.value) for word in words):
+                told = [word for word in words if str(word.value).startswith("--")]
+                found |= {one.id: told for one in goes_to if told and isinstance(one, ast.Name)}
+    return found
+
+
+def _result(node: ast.stmt, lists: _Lists, file: str, options: Options) -> Iterator[Finding]:
     """Yield the findings of a command that is returned, or runs around a ``with``."""
     value = node.value if isinstance(node, ast.Return) else None
     if isinstance(node, ast.With):
         value = node.items[0].context_expr
     words = _words(value) if value is not None else []
     if value is not None and any(_is_command(word.value) for word in words):
-        yield from _python_command(words, value, file, options)
+        yield from _python_command(words, value, lists, file, options)
 
 
 def _adds(node: ast.expr, holders: set[str]) -> bool:
@@ -314,6 +353,8 @@ def _words(node: ast.expr) -> list[ast.Constant]:
     ]
 
 
+_Lists = Mapping[str, Sequence[ast.Constant]]
+_PATH = re.compile(r"(?:\S*[/\\])?trtexec(?:\.exe)?")
 _BEGINS = re.compile(r"\s*(?:[^\s\"']*[/\\])?trtexec(?:\.exe)?(?:\s|$)")
 _HOLDS = re.compile(r"(?:^|[\s;&|])(?:[^\s]*/)?trtexec\s+--")
 
@@ -323,21 +364,25 @@ def _is_command(word: object) -> bool:
 
 
 def _python_options(
-    words: Sequence[ast.Constant], file: str, options: Options
+    words: Sequence[ast.Constant], file: str, options: Options, sure: Confidence = "high"
 ) -> Iterator[Finding]:
     for word in words:
         for line_offset, line in enumerate(str(word.value).split("\n")):
             for found in re.finditer(r"(?:^|(?<=\s))--([A-Za-z][A-Za-z0-9]*)(?=[=\s]|$)", line):
                 # In a string over several lines the columns are those of its text.
                 column = word.col_offset + 1 if line_offset == 0 else found.start() + 1
-                yield from options.refused(found[1], file, word.lineno + line_offset, column)
+                yield from options.refused(found[1], file, word.lineno + line_offset, column, sure)
 
 
 def _python_command(
-    words: Sequence[ast.Constant], node: ast.expr, file: str, options: Options
+    words: Sequence[ast.Constant], node: ast.expr, lists: _Lists, file: str, options: Options
 ) -> Iterator[Finding]:
     yield from _python_options(words, file, options)
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name) and one.id in lists:
+            yield from _python_options(lists[one.id], file, options, "medium")
     names = [
         name for word in words for name in re.findall(r"--?([A-Za-z][A-Za-z0-9]*)", str(word.value))
     ]
-    yield from options.defaults(names, file, node.lineno, node.col_offset + 1)
+    word = next((one for one in words if _is_command(one.value)), node)
+    yield from options.defaults(names, file, word.lineno, word.col_offset + 1)

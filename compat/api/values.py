@@ -16,7 +16,9 @@ class Atom(NamedTuple):
     mapping of an enum), ``listing`` (``dir``), ``integer`` (of an enum member): TensorRT's, `name`
     is the symbol.
     ``function``, ``type``, ``instance``: of the file itself, `name` is its path there.
-    ``parser``: of version texts, as ``packaging`` has them. ``other``: known to be none of these.
+    ``parser``: of version texts, as ``packaging`` has them. ``other``: known to be none of these;
+    ``library`` and ``passing`` (what it returns may be what it was given) are modules that are
+    known, ``module``, ``class`` and ``method`` are those of files that are not read.
     """
 
     kind: str
@@ -41,6 +43,8 @@ class _Nothing:
 
 
 NOTHING = _Nothing()
+#: Something that is there in the target release, whatever it is.
+PRESENT = object()
 # Lists of tuples of objects are followed; (a, a) of (a, a) and so on would never end.
 _DEEPEST = 4
 
@@ -141,6 +145,19 @@ class Tables:
     bases: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     properties: set[str] = field(default_factory=set)
     changed: bool = False
+    # Name of a function or class -> where the file speaks of it; of these places, those that the
+    # target release comes to in this pass, and those that it does not.
+    mentions: dict[str, frozenset[int]] = field(default_factory=dict)
+    live: set[int] = field(default_factory=set)
+    skipped: set[int] = field(default_factory=set)
+    unused: frozenset[str] = frozenset()
+
+    def end_pass(self) -> None:
+        """Conclude which of them are used only where the target release does not come."""
+        passed = self.skipped - self.live
+        unused = frozenset(name for name, places in self.mentions.items() if places <= passed)
+        self.changed |= unused != self.unused
+        self.unused, self.live, self.skipped = unused, set(), set()
 
     def learn(self, table: dict[tuple[str, str], Value], key: tuple[str, str], new: Value) -> None:
         """Join what is new into a table."""

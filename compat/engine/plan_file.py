@@ -164,13 +164,16 @@ def _read_sections(source: Bounded, layout: Layout, plan: Plan, start: int, end:
     rows = source.at(start + layout.table, count * _ROW_BYTES)
     # A cut was told already; what it cost the sections follows from it.
     limit = plan.declared_bytes or plan.bytes
+    beyond = False
     for section in _sections(rows):
         plan.sections.append(section)
         if section.at < table_end or section.at + section.bytes > limit:
-            plan.problems.append(
-                f"its section {section.tag} (bytes {section.at} to {section.at + section.bytes}) "
-                f"lies beyond the plan ({limit} bytes)"
-            )
+            if not beyond:
+                plan.problems.append(
+                    f"its section {section.tag} (bytes {section.at} to "
+                    f"{section.at + section.bytes}) lies beyond the plan ({limit} bytes)"
+                )
+            beyond = True  # said once: where one number is nonsense, others follow
         elif section.tag == "ENGN":
             at = start + section.at
             _read_archive(source, plan, at, at + section.bytes, end)

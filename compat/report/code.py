@@ -17,6 +17,7 @@ class Place:
 
     where: str
     rule: str
+    mark: str
     style: str
     message: str
     instead: str
@@ -51,7 +52,10 @@ def sentence(entry: Mapping[str, Any]) -> str:
         return "Nothing was found that breaks in your code."
     more = f", {plural(warnings, 'place')} to look at" if warnings else ""
     verb = "breaks" if breaks == 1 else "break"
-    return f"{plural(breaks, 'place')} in your code {verb}{more}."
+    # What the old release lacks, too, is nothing that the upgrade does.
+    old = sum(one["level"] == "error" and not one["breaks_at"] for one in entry["findings"])
+    before = f" ({old} before the upgrade too)" if old else ""
+    return f"{plural(breaks, 'place')} in your code {verb}{before}{more}."
 
 
 def of_upgrade(results: Results, current: str, candidate: str) -> str:
@@ -68,6 +72,7 @@ def _sorted(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _place(one: Mapping[str, Any]) -> Place:
-    style = "bad" if one["level"] == "error" else "unclear"
-    where = f"{one['file']}:{one['line']}"
-    return Place(where, one["rule"], style, one["message"], one["replacement"], one["confidence"])
+    # A colour alone says nothing on paper, or to one who does not see it.
+    mark, style = ("✗", "bad") if one["level"] == "error" else ("?", "unclear")
+    where, said = f"{one['file']}:{one['line']}", (one["message"], one["replacement"])
+    return Place(where, one["rule"], mark, style, *said, one["confidence"])

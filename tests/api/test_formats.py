@@ -77,6 +77,7 @@ def test_a_wrong_call_is_one_line_and_exit_2(
 
     assert exit_code == 2
     assert told in err
+    assert "--flavour" not in err  # it is the version that is wrong
     assert err.count("\n") == 1
 
 

@@ -316,3 +316,14 @@ def test_every_row_of_the_data_says_how_it_is_known() -> None:
         for lay in plan_format().layouts
         for place in lay.places
     )
+
+
+def test_a_table_of_nonsense_is_told_in_one_line(engine: Path) -> None:
+    """A plan may declare 64 sections; that all of them lie beyond it is one fault."""
+    data = bytearray(engine.read_bytes())
+    struct.pack_into("<Q", data, 8, MAX_SECTIONS)
+    data[64 : 64 + MAX_SECTIONS * 24] = bytes(MAX_SECTIONS * 24)
+    engine.write_bytes(data)
+
+    (problem,) = inspect_file(engine).problems
+    assert "lies beyond the plan" in problem

@@ -14,6 +14,7 @@ from compat.analysis import Results
 from compat.api.moves import Move, broken
 from compat.config import ConfigError
 from compat.report import summary
+from compat.report.code import sentence
 from compat.report.page import render
 from compat.report.verdict_file import verdict_json
 
@@ -57,7 +58,7 @@ def told(results: Results) -> Results:
     finding = {
         "rule": "gone", "file": "src/<a>.py", "line": 2, "column": 1, "symbol": "X",
         "level": "error",
-        "message": "X is not in <b>", "breaks_at": "", "replacement": "Y", "source": "",
+        "message": "X is not in <b>", "breaks_at": "2", "replacement": "Y", "source": "",
         "confidence": "high",
     }  # fmt: skip
     warning = finding | {"level": "warning", "rule": "int64-input", "line": 99}
@@ -106,6 +107,9 @@ def test_the_page_names_every_place_and_the_card_counts_them(told: Results) -> N
     assert page.index("src/&lt;a&gt;.py:12") < page.index("src/&lt;a&gt;.py:99")
     assert '<a href="#code">12 places in your code break, 1 place to look at.</a>' in page
     assert "X is not in <b>" not in page
+    # Not by colour alone.
+    assert page.count("✗ gone</td>") == 12
+    assert page.count("? int64-input</td>") == 1
 
 
 def test_summary_and_verdict_say_it_too(told: Results) -> None:
@@ -117,6 +121,19 @@ def test_summary_and_verdict_say_it_too(told: Results) -> None:
     assert text.count("- `src/<a>.py:") == 10
     assert "- and 3 more places" in text
     assert upgrade["code"] == {"breaks": 12, "warnings": 1, "problem": ""}
+
+
+def test_what_was_broken_before_is_no_deed_of_the_upgrade(tmp_path: Path) -> None:
+    """An option that is gone since 10.0 says nothing against going from 10.15 to 10.16."""
+    (tmp_path / "build.sh").write_text("trtexec --onnx=m.onnx --workspace=1 --skipInference\n")
+    near = Move("a", "b", "tensorrt", "10.15.1.29", "10.16.1.11")
+    far = Move("a", "b", "tensorrt", "8.6.1", "10.16.1.11")
+
+    told = [sentence(one) for one in broken([tmp_path], tmp_path, [near, far])]
+    assert told == [
+        "1 place in your code breaks (1 before the upgrade too).",
+        "1 place in your code breaks.",
+    ]
 
 
 def test_it_does_not_change_the_verdict(told: Results, results: Results) -> None:
