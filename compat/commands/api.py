@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from rich.console import Console
 
 from compat.api import formats
 from compat.api.diff import Change, changes
 from compat.api.findings import Finding
+from compat.api.scan import files, upgrades
 from compat.api.scan import scan as scan_paths
-from compat.api.scan import upgrades
 from compat.api.surface import surface
 from compat.api.upgrade import Upgrade
 
@@ -85,11 +87,11 @@ def scan(arguments: argparse.Namespace, console: Console) -> int:
         for line in formats.as_annotations(found):
             console.print(line, markup=False)
     else:
-        _table(found, between[arguments.flavour], console)
+        _table(found, between[arguments.flavour], arguments.paths, console)
     return 1 if any(one.level == "error" for one in found) else 0
 
 
-def _table(found: list[Finding], upgrade: Upgrade, console: Console) -> None:
+def _table(found: list[Finding], upgrade: Upgrade, paths: Sequence[Path], console: Console) -> None:
     for one in found:
         where = f"{one.file}:{one.line}:{one.column}"
         sure = "" if one.confidence == "high" else f" ({one.confidence} confidence)"
@@ -97,9 +99,12 @@ def _table(found: list[Finding], upgrade: Upgrade, console: Console) -> None:
         if one.replacement:
             console.print(f"    instead: {one.replacement}", markup=False)
     counts = Counter(one.level for one in found)
+    where = f"in {len({one.file for one in found})} files"
+    if not found:
+        read = len(set(files(paths)))
+        where = f"in what was read ({read} file{'' if read == 1 else 's'})"
     console.print(
         f"{upgrade.surface.flavour} {upgrade.before} -> {upgrade.after}: "
-        f"{counts['error']} break, {counts['warning']} to look at, "
-        f"in {len({one.file for one in found})} files",
+        f"{counts['error']} break, {counts['warning']} to look at, {where}",
         markup=False,
     )
