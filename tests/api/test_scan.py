@@ -289,3 +289,15 @@ def test_trtexec_refuses_what_its_parser_no_longer_knows() -> None:
     assert (one.symbol, one.breaks_at) == ("trtexec --nvtxMode", "10.0")
     assert one.replacement.startswith("--profilingVerbosity=")
     assert "/sampleOptions.cpp" in one.source
+
+
+def test_a_value_that_trtexec_no_longer_takes_is_named() -> None:
+    """Each of a list's, wherever the sign; the option itself stays."""
+    line = "trtexec --onnx=m.onnx --tacticSources=-CUBLAS,+CUDNN --skipInference\n"
+    told = [one.message for one in _scan(line, "10.16", "11", "a.sh")]
+
+    assert [one.split(": ")[0].split(" ")[-1] for one in told] == [
+        "--tacticSources=CUBLAS",
+        "--tacticSources=CUDNN",
+    ]
+    assert _scan(line, "8.6", "10.16", "a.sh") == []
