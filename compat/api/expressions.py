@@ -117,13 +117,15 @@ class Expressions(Members):
         return Value(OTHER.atoms, each=join(self.value(one, frame) for one in node.elts))
 
     def _dict(self, node: ast.Dict, frame: Frame) -> Value:
-        for key in node.keys:
-            if key is not None:
-                self.value(key, frame)
+        keys = [self.value(key, frame) for key in node.keys if key is not None]
         values = [self.value(one, frame) for one in node.values]
         for one, written in zip(values, node.values, strict=True):
             self.stored(one, written)
-        return Value(OTHER.atoms, each=join(values))
+        # With ``**other`` among them not all keys are seen.
+        whole = keys and len(keys) == len(node.keys)
+        return Value(
+            OTHER.atoms, each=join(values), keys=Value(join(keys).atoms) if whole else None
+        )
 
     def stored(self, value: Value, node: ast.expr) -> None:
         """Report the integer of an enum member that is kept under a key."""
@@ -144,7 +146,7 @@ class Expressions(Members):
                     kind = "KeyError" if atom.kind == "members" else "TypeError"
                     self.report.absent(atom.flavour, symbol, node, frame.caught, kind=kind)
                 return of("member", symbol, atom.flavour)
-            if atom.kind == "object" and isinstance(index.const, str):
+            if atom.kind == "object" and index.text:
                 self._by_name(atom.flavour, atom.name, node, frame)
         if base.items is not None or base.each is not None:
             if base.known and isinstance(index.const, slice):
@@ -300,7 +302,16 @@ class Expressions(Members):
 
     def iterated(self, node: ast.expr, frame: Frame) -> Value:
         """Return what a loop over an expression gives."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+            held = self.value(node.func.value, frame)
+            each = held.each or UNKNOWN
+            if held.keys is not None and node.func.attr == "items":
+                return Value(OTHER.atoms, items=(held.keys, each))
+            if held.keys is not None and node.func.attr in ("keys", "values"):
+                return held.keys if node.func.attr == "keys" else each
         whole = self.value(node, frame)
+        if whole.keys is not None:
+            return whole.keys
         if whole.items is not None or whole.each is not None:
             return whole.element()
         if isinstance(whole.const, tuple):

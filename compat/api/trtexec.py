@@ -18,6 +18,7 @@ _COMMAND = re.compile(r"(?<![\w.\-])(?:[\w./\\${}~\-]*/)?trtexec(?:\.exe)?(?![\w
 # A variable that holds its path: $TRTEXEC, ${TRTEXEC_BIN}, $(TRTEXEC).
 _VARIABLE = re.compile(r"[$%][{(]?\w*TRTEXEC\w*[})%]?", re.I)
 _OPTION = re.compile(r"(?<![\w\-])--?([A-Za-z][A-Za-z0-9]*)(?=[=\s\"'\],;)\\:]|$)")
+_VALUE = re.compile(r"=[\"']?([\w+,\-]+)")
 _EXPANDED = re.compile(r"[$%][{(]?(\w+)")
 _ASSIGNED = re.compile(
     r"^\s*(?:-\s+)?(?:export |ENV |ARG |set |local |readonly )?\s*\"?(\w+)\"?\s*(?:\+?=|:)"
@@ -48,7 +49,7 @@ def _data() -> dict[str, object]:
 
 @cache
 def rules() -> Mapping[str, Rule]:
-    """Return option -> rule."""
+    """Return option, or option=value, -> rule."""
     rows: Sequence[Mapping[str, object]] = _data()["flag"]  # type: ignore[assignment]
     return {
         name: Rule(str(row["gone"]), str(row["use"]), bool(row.get("renamed")), str(row["source"]))
@@ -69,18 +70,23 @@ class Options:
         return version_key(self.before) < version_key(release) <= version_key(self.after)
 
     def refused(
-        self, name: str, file: str, line: int, column: int, confidence: Confidence = "high"
-    ) -> Iterator[Finding]:
-        """Yield a finding if the target release refuses an option."""
-        rule = rules().get(name)
-        if rule is None or version_key(self.after) < version_key(rule.gone):
-            return
-        told = f"trtexec {self.after} refuses --{name}: gone at {rule.gone}"
-        at = rule.gone if self.crossed(rule.gone) else ""
-        yield Finding(
-            "trtexec-flag", file, line, column, f"trtexec --{name}", told, at, rule.use,
-            rule.source, confidence,
-        )  # fmt: skip
+        self, option: re.Match[str], file: str, line: int, column: int,
+        confidence: Confidence = "high",
+    ) -> Iterator[Finding]:  # fmt: skip
+        """Yield a finding if the target release refuses an option, or one of its values."""
+        name = option[1]
+        value = _VALUE.match(option.string, option.end())
+        listed = value[1].split(",") if value else []
+        for key in (name, *(f"{name}={one.lstrip('+-')}" for one in listed)):
+            rule = rules().get(key)
+            if rule is None or version_key(self.after) < version_key(rule.gone):
+                continue
+            told = f"trtexec {self.after} refuses --{key}: gone at {rule.gone}"
+            at = rule.gone if self.crossed(rule.gone) else ""
+            yield Finding(
+                "trtexec-flag", file, line, column, f"trtexec --{name}", told, at, rule.use,
+                rule.source, confidence,
+            )  # fmt: skip
 
     def defaults(
         self, names: Collection[str], file: str, line: int, column: int
@@ -178,13 +184,13 @@ def _command(
         over = end.start() if end else len(line)
         for found in _OPTION.finditer(line, start, over):
             names.add(found[1])
-            yield from options.refused(found[1], file, number, found.start() + 1)
+            yield from options.refused(found, file, number, found.start() + 1)
         for variable in _EXPANDED.finditer(line, start, over):
             # Told once, however often it is used.
             for at, text in assigned.pop(variable[1], ()):
                 for found in _OPTION.finditer(text):
                     given.setdefault(variable[1], set()).add(found[1])
-                    yield from options.refused(found[1], file, at, found.start() + 1, "medium")
+                    yield from options.refused(found, file, at, found.start() + 1, "medium")
             names |= given.get(variable[1], set())
         if end:
             break
@@ -371,7 +377,7 @@ def _python_options(
             for found in re.finditer(r"(?:^|(?<=\s))--([A-Za-z][A-Za-z0-9]*)(?=[=\s]|$)", line):
                 # In a string over several lines the columns are those of its text.
                 column = word.col_offset + 1 if line_offset == 0 else found.start() + 1
-                yield from options.refused(found[1], file, word.lineno + line_offset, column, sure)
+                yield from options.refused(found, file, word.lineno + line_offset, column, sure)
 
 
 def _python_command(

@@ -54,7 +54,8 @@ class Value:
     """What is known of a value.
 
     `derived`: the constant follows from TensorRT's version or surface, so a branch on it is settled
-    for a target release; any other constant is the user's own and may change.
+    for a target release; any other constant is the user's own and may change. `keys`: what any key
+    of a written mapping may be; `each` is then any of its values.
     """
 
     atoms: frozenset[Atom] = frozenset()
@@ -62,6 +63,7 @@ class Value:
     derived: bool = False
     items: tuple[Value, ...] | None = None
     each: Value | None = None
+    keys: Value | None = None
 
     depth: int = field(default=0, init=False, compare=False, repr=False)
 
@@ -83,6 +85,11 @@ class Value:
         return self.const is not NOTHING
 
     @property
+    def text(self) -> bool:
+        """Return whether it is a string, be it a known one or not."""
+        return self.atoms == _TEXT
+
+    @property
     def settled(self) -> bool | None:
         """Return the truth of a condition that only the target release decides."""
         return bool(self.const) if self.known and self.derived else None
@@ -96,6 +103,7 @@ class Value:
         return self.each or UNKNOWN
 
 
+_TEXT = frozenset({Atom("other", "str")})
 UNKNOWN = Value()
 OTHER = Value(frozenset({Atom("other", "")}))
 
@@ -123,7 +131,8 @@ def join(values: Iterable[Value]) -> Value:
         items = tuple(join(column) for column in zip(*lists, strict=True))
     eachs = [one.element() for one in found if one.items is not None or one.each is not None]
     each = join(eachs) if eachs and items is None else None
-    return Value(atoms, items=items, each=each)
+    keys = [one.keys for one in found if one.keys is not None]
+    return Value(atoms, items=items, each=each, keys=join(keys) if keys else None)
 
 
 def _hashable(values: Iterable[Value]) -> Iterable[Value]:

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import api_quality  # noqa: E402
+import api_real_code  # noqa: E402
 
 SNIPPETS = list(api_quality.snippets())
 
@@ -280,3 +281,50 @@ def test_a_release_behind_a_gap_is_told_as_such() -> None:
     (one,) = _scan("import tensorrt as trt\ntrt.ResizeMode\n", "8.6", "10.16")
 
     assert "gone by 10.0.0b6 (9.x was not collected)" in one.message
+
+
+def test_a_folder_of_samples_is_counted_by_file_and_release(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For its own release it must be clean; what breaks later does not make it fail."""
+    (tmp_path / "infer.py").write_text(
+        "import tensorrt as trt\nengine = trt.Runtime(trt.Logger()).deserialize_cuda_engine(b'')\n"
+        "engine.num_bindings\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "run.sh").write_text("trtexec --onnx=m.onnx --explicitBatch\n", encoding="utf-8")
+    (tmp_path / "none.py").write_text("import numpy\n", encoding="utf-8")
+    asked = ["--samples", str(tmp_path), "--from"]
+
+    assert api_real_code.main([*asked, "8.6.1", "--to", "10.16", "11"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["infer.py", "8.6.1:", "0", "10.16:", "1", "11:", "1"],
+        ["run.sh", "8.6.1:", "0", "10.16:", "1", "11:", "1"],
+        ["3", "files", "of", "8.6.1", "8.6.1:", "0", "10.16:", "2", "11:", "2"],
+    ]
+    assert api_real_code.main([*asked, "10.16", "--tell"]) == 1
+    assert "ICudaEngine.num_bindings" in capsys.readouterr().out
+
+
+def test_trtexec_refuses_what_its_parser_no_longer_knows() -> None:
+    """Not in the release that still took it; told once it is passed, with what to write instead."""
+    line = "trtexec --onnx=m.onnx --nvtxMode=none --skipInference\n"
+    (one,) = _scan(line, "8.6", "10.16", "a.sh")
+
+    assert _scan(line, "8.5", "8.6", "a.sh") == []
+    assert (one.symbol, one.breaks_at) == ("trtexec --nvtxMode", "10.0")
+    assert one.replacement.startswith("--profilingVerbosity=")
+    assert "/sampleOptions.cpp" in one.source
+
+
+def test_a_value_that_trtexec_no_longer_takes_is_named() -> None:
+    """Each of a list's, wherever the sign; the option itself stays."""
+    line = "trtexec --onnx=m.onnx --tacticSources=-CUBLAS,+CUDNN --skipInference\n"
+    told = [one.message for one in _scan(line, "10.16", "11", "a.sh")]
+
+    assert [one.split(": ")[0].split(" ")[-1] for one in told] == [
+        "--tacticSources=CUBLAS",
+        "--tacticSources=CUDNN",
+    ]
+    assert _scan(line, "8.6", "10.16", "a.sh") == []
