@@ -426,7 +426,7 @@ class TestInside:
         assert len(fake.calls("run")) == 2
 
     def test_only_the_old_name_of_python(self, yard: Yard) -> None:
-        missing = said("", "executable file not found", 127)
+        missing = said("", "executable file `python3` not found in $PATH", 127)
         yard.put("docker", DOCKER, run=[missing, fakes.inside()])
 
         assert str(yard.ready().python) == "python"
@@ -450,13 +450,28 @@ class TestInside:
         assert "nvidia-ctk cdi generate" in refusal.message
 
     @pytest.mark.parametrize(
-        ("kind", "info", "words", "remedy"),
+        ("kind", "info", "code", "words", "remedy"),
         [
-            ("podman", PODMAN, "unresolvable CDI devices nvidia.com/gpu=all", "cdi generate"),
+            (
+                "podman",
+                PODMAN,
+                126,
+                "setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all",
+                "cdi generate",
+            ),
             (
                 "docker",
                 DOCKER,
+                125,
                 'could not select device driver "" with capabilities: [[gpu]]',
+                "--runtime=docker",
+            ),
+            (
+                "docker",
+                DOCKER,
+                127,
+                "nvidia-container-cli: initialization error: load library failed: "
+                "libnvidia-ml.so.1: cannot open shared object file: no such file or directory",
                 "--runtime=docker",
             ),
         ],
@@ -467,10 +482,11 @@ class TestInside:
         monkeypatch: pytest.MonkeyPatch,
         kind: str,
         info: object,
+        code: int,
         words: str,
         remedy: str,
     ) -> None:
-        yard.put(kind, info, run=said("", f"Error: {words}", 125))
+        yard.put(kind, info, run=said("", f"Error: {words}", code))
         monkeypatch.setattr(provider, "probe", lambda: H200)
 
         refusal = yard.refused()
@@ -478,6 +494,7 @@ class TestInside:
         assert refusal.reason == "gpu-not-passed"
         assert remedy in refusal.message
         assert words in refusal.message
+        assert "python" not in refusal.message
 
 
 class TestDoctor:

@@ -368,6 +368,14 @@ class TestRefusals:
         assert refusal.reason == "interpreter-missing"
         assert "the image has no python3 or python" in refusal.message
 
+    def test_with_less_memory_than_a_start_takes(self, here: Here) -> None:
+        """Podman ends as if the image had no Python."""
+        refusal = here.refused(ORT_131, memory=2**20)
+
+        assert refusal.reason == "install-failed"
+        assert "the engine could not start it" in refusal.message
+        assert "memory limit" in refusal.message
+
     def test_with_a_python_that_is_too_old(self, here: Here) -> None:
         if pictures.interpreter("3.6") is None:
             pytest.skip("containers: no Python 3.6 here to put into an image")
