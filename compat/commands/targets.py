@@ -63,7 +63,8 @@ def check(arguments: argparse.Namespace, console: Console) -> int:
             name, target.flavour, target.version, target.provider, target.role, cuda=target.cuda
         )
         image = getattr(target, "image", None)
-        found.append(match(spec, image, machine, catalogue(), known, engines=engines))
+        asked = config.containers.engine
+        found.append(match(spec, image, machine, catalogue(), known, engines=engines, choice=asked))
     impossible = [one for one in found if one.verdict == "no"]
     if arguments.json:
         rows = [
