@@ -87,6 +87,16 @@ class TestSuggest:
         assert ["yes", "container", "24.09", "10.4.0.26"] in [line[:4] for line in lines]
         assert "unknown and newer: 25.07" in text
 
+    def test_many_newer_ones_are_a_span(self, capsys: Out) -> None:
+        arguments = ["suggest", "--gpu", "T4", "--driver", "535", "--newest"]
+        assert main(["targets", *arguments]) == 0
+
+        *_, last = capsys.readouterr().out.splitlines()
+        found = _json(capsys, *arguments)
+        images = [one for one in found["newer_unknown"] if one["provider"] == "container"]
+        first, newest = images[0]["name"], images[-1]["name"]
+        assert f"unknown and newer: {first} to {newest} ({len(images)}), tensorrt" in last
+
     def test_why_not(self, capsys: Out) -> None:
         """What is ruled out comes with the reason and its source."""
         arguments = ["targets", "suggest", "--tensorrt", "10.5", "--gpu", "V100", "--why-not"]
@@ -152,6 +162,9 @@ class TestSuggest:
             ("--tensorrt", "10.x", "write a version such as 10.13"),
             ("--tensorrt", "10.13.3.9.1", "write a version such as 10.13"),
             ("--python", "three", "write a version such as 3.10"),
+            ("--python", "3", "write a version such as 3.10"),
+            ("--driver", "", "write a driver version such as 535"),
+            ("--gpu", "", "the catalogue knows no such GPU"),
             ("--driver", "new", "write a driver version such as 535"),
             ("--gpu", "Voodoo", "the catalogue knows no such GPU"),
         ],
@@ -240,6 +253,10 @@ class TestCheck:
         assert "10.5 and later do not" in text
         assert "CUDA 13 needs driver 580.65.06 or newer" in text
         assert "2 of 5 targets cannot run there" in text
+
+    def test_an_empty_word_is_not_this_machine(self, capsys: Out) -> None:
+        """Such as that of a variable that is not set."""
+        assert main(["targets", "check", "--gpu", ""]) == 2
 
     def test_all_can_run(self, capsys: Out) -> None:
         assert main(["targets", "check", "--gpu", "A10", "--driver", "595"]) == 0

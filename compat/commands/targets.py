@@ -91,7 +91,7 @@ def check(arguments: argparse.Namespace, console: Console) -> int:
 
 def _machine(arguments: argparse.Namespace, known: Facts) -> tuple[Machine, tuple[str, ...] | None]:
     """Return the machine asked for, else this one with its container engines."""
-    if arguments.driver or arguments.gpu:
+    if arguments.driver is not None or arguments.gpu is not None:
         return asked_machine(known, arguments.driver, arguments.gpu), None
     return this_machine(known, probe()), tuple(filter(shutil.which, _ENGINES))
 
