@@ -11,6 +11,7 @@ import pytest
 from compat.cli import main
 from compat.commands import targets as commands
 from compat.suite.driver import Driver, Gpu
+from compat.targets import devices
 
 Out = pytest.CaptureFixture[str]
 
@@ -269,6 +270,7 @@ class TestCheck:
     def test_this_machine(self, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
         driver = Driver("12.2", [Gpu("Tesla T4", "sm_75")], "")
         monkeypatch.setattr(commands, "probe", lambda: driver)
+        monkeypatch.setattr(devices, "_DRIVER_FILE", Path("absent"))
 
         assert main(["targets", "check"]) == 1
 

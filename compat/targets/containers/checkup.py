@@ -13,7 +13,9 @@ from compat.targets.containers import engine as engines
 from compat.targets.containers import images, provider
 from compat.targets.containers.engine import Trouble
 from compat.targets.containers.inside import Inside
+from compat.targets.facts import facts
 from compat.targets.spec import Finding, TargetSpec
+from compat.targets.suggestion import image_of
 
 
 def examine(
@@ -47,7 +49,8 @@ def examine(
     yield from _suite(work, catalogue, said)
     if launcher.gpus:
         yield Finding("engine", "ok", f"{' '.join(launcher.gpus)} shows it {said.gpus} GPUs")
-    yield from needs.examine(target, None, driver)
+    row = image_of(facts(), image.name)
+    yield from needs.examine(target, said.known("cuda") or None, driver, row)
 
 
 def pin_line(target: TargetSpec) -> str:

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from compat.suite.driver import Driver, Gpu
-from compat.targets import Environment, Image, Mounts, TargetSpec, Unavailable, catalogue, command
+from compat.targets import (
+    Environment,
+    Image,
+    Mounts,
+    TargetSpec,
+    Unavailable,
+    catalogue,
+    command,
+    devices,
+)
 from compat.targets import examine as look
 from compat.targets import provide as make
 from compat.targets.containers import engine as engines
@@ -530,6 +539,21 @@ class TestDoctor:
         found = self._missing(yard, H200)
 
         assert found == []
+
+    @pytest.mark.parametrize(
+        ("name", "arch", "is_missing"),
+        [("NVIDIA GeForce RTX 4090", "sm_89", True), ("Tesla T4", "sm_75", False)],
+    )
+    def test_a_driver_of_an_earlier_cuda(
+        self, yard: Yard, monkeypatch: pytest.MonkeyPatch, name: str, arch: str, is_missing: bool
+    ) -> None:
+        """As `targets check` says it: for servers an image may bring what the driver lacks."""
+        monkeypatch.setattr(devices, "_DRIVER_FILE", yard.work)
+        yard.put("docker", DOCKER, run=fakes.inside(driver={"gpus": 1, "code": 0}))
+
+        found = self._missing(yard, Driver("11.8", [Gpu(name, arch)], ""))
+
+        assert ["not a driver with CUDA 11.8" in one for one in found] == [True] * is_missing
 
 
 class TestOwners:
