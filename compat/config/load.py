@@ -83,6 +83,8 @@ def _tell(item: dict[str, Any]) -> str:
         return f"  {where}: unknown key; {hint}"
     if item["type"] == "missing":
         return f"  {where}: this key is required"
+    if item["type"] in ("byte_size", "byte_size_unit"):
+        return f'  {where}: {item["input"]!r} is not a size such as "512MiB" or "16GiB"'
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "literal_error":
         near = difflib.get_close_matches(str(item["input"]), _expected(item), n=1)

@@ -52,3 +52,12 @@ def test_what_is_wrong_is_told(tmp_path: Path, keys: str, said: str) -> None:
         load_config(_matrix(tmp_path, keys))
 
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("size", ["16GG", "a lot", "-1"])
+def test_a_size_that_is_none(tmp_path: Path, size: str) -> None:
+    keys = f'provider = "container"\n{_IMAGE}'
+    with pytest.raises(ConfigError) as caught:
+        load_config(_matrix(tmp_path, keys, f'[containers]\nmemory = "{size}"\n'))
+
+    assert f"containers.memory: '{size}' is not a size such as" in str(caught.value)
