@@ -341,6 +341,12 @@ class TestImages:
         assert OTHER in refusal.message
         assert f'digest = "{DIGEST}"' in refusal.message
 
+    def test_moved_in_one_engine_and_not_in_the_other(self, yard: Yard) -> None:
+        yard.put("podman", PODMAN)
+        yard.put("docker", DOCKER, image_inspect=said(fakes.image(digest=OTHER)))
+
+        assert yard.ready(digest=OTHER).facts["engine"].startswith("docker")
+
     @pytest.mark.parametrize("digest", [DIGEST, ID], ids=["registry", "id"])
     def test_pinned(self, yard: Yard, digest: str) -> None:
         yard.put("podman", PODMAN)
