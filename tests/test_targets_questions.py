@@ -212,13 +212,17 @@ class TestShow:
 
         assert found["facts"]["TensorRT"] == "10.16.0.72"
 
-    @pytest.mark.parametrize("name", ["nonsense", "99.99", "jetpack-99"])
+    @pytest.mark.parametrize("name", ["nonsense", "99.99", "jetpack-99", "24.8", "sm_99", "535"])
     def test_a_name_that_nobody_has(self, name: str, capsys: Out) -> None:
         assert main(["targets", "show", name]) == 2
 
         error = capsys.readouterr().err
         assert error.startswith(f"error: {name}: nothing is known")
         assert error.count("\n") == 1
+
+    def test_a_trap_of_tensorrt_is_none_of_rtx(self, capsys: Out) -> None:
+        assert main(["targets", "show", "1.7.1.116"]) == 0
+        assert "trap" not in capsys.readouterr().out
 
     def test_it_needs_no_configuration(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
