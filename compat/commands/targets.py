@@ -145,4 +145,7 @@ def doctor(arguments: argparse.Namespace, console: Console) -> int:
 def _provided(got: Environment | Unavailable) -> Finding:
     if isinstance(got, Unavailable):
         return Finding("environment", "missing", got.message)
+    if got.launcher is not None:
+        text = f"its containers are ready to start: {got.facts['image']}, {got.facts['digest']}"
+        return Finding("environment", "ok", text)
     return Finding("environment", "ok", f"made, and the runtime is the pinned one: {got.python}")

@@ -13,6 +13,7 @@ from compat.targets.containers import engine as engines
 from compat.targets.containers import images, provider
 from compat.targets.containers.engine import Trouble
 from compat.targets.containers.inside import Inside
+from compat.targets.containers.launch import cannot_mount
 from compat.targets.facts import facts
 from compat.targets.spec import Finding, TargetSpec
 from compat.targets.suggestion import image_of
@@ -23,6 +24,9 @@ def examine(
 ) -> Iterator[Finding]:
     """Yield what a container target finds on this machine; the image is started once to ask it."""
     image = provider.image_of(target)
+    if text := cannot_mount([work]):
+        yield Finding("disk", "missing", text)
+        return
     working = engines.find(image.engine)
     if isinstance(working, Trouble):
         yield Finding("engine", "missing", working.message)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from compat.cli import main
 from compat.suite.driver import Driver, Gpu
 from compat.targets import (
     Environment,
@@ -606,6 +607,36 @@ def test_a_path_that_no_option_can_say(yard: Yard) -> None:
     yard.work = yard.work / "a,b:c"
 
     assert "cannot be mounted" in yard.refused().message
+    (found,) = look(yard.spec(), yard.work, NONE, catalogue(), yard.told.append)
+    assert (found.level, "cannot be mounted" in found.text) == ("missing", True)
+
+
+_MATRIX = f"""
+schema = 1
+[targets.ngc]
+flavour = "tensorrt"
+version = "8.6.1.6"
+provider = "container"
+image = "{IMAGE}"
+[models.net]
+source = "not-here.onnx"
+axes = {{ batch = [1, 2, 4] }}
+"""
+
+
+def test_the_deep_doctor_names_the_image(
+    yard: Yard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    yard.put("podman", PODMAN)
+    (tmp_path / "compat.toml").write_text(_MATRIX)
+    monkeypatch.chdir(tmp_path)
+
+    main(["targets", "doctor", "--deep"])
+
+    assert f"environment: its containers are ready to start: {IMAGE}" in capsys.readouterr().out
 
 
 def test_a_signal_is_told_from_an_exit_code() -> None:
