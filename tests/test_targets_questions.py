@@ -10,6 +10,7 @@ import pytest
 
 from compat.cli import main
 from compat.commands import targets as commands
+from compat.config import load_config
 from compat.suite.driver import Driver, Gpu
 from compat.targets import devices
 
@@ -152,6 +153,16 @@ class TestSuggest:
         found = _json(capsys, "suggest", "--tensorrt", "10")
 
         assert "25.07" not in _names(found)
+
+    def test_what_is_offered_can_be_written_into_a_target(
+        self, tmp_path: Path, capsys: Out
+    ) -> None:
+        for offer in _json(capsys, "suggest", "--provider", "wheel", "--flavour", "all")["offers"]:
+            name, version = offer["name"].split()
+            target = f'[targets.t]\nflavour = "{name}"\nversion = "{version}"\n'
+            path = tmp_path / "one.toml"
+            path.write_text(f'schema = 1\n{target}[models.m]\nsource = "builtin:resnet50"\n')
+            assert load_config(path).targets["t"].version == version
 
     def test_nothing_is_no_success(self, capsys: Out) -> None:
         assert main(["targets", "suggest", "--tensorrt", "99.1"]) == 1

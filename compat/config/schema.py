@@ -45,8 +45,11 @@ _PARTS = {
 _TOLD_HOW_TO_BUILD = ("tensorrt", "tensorrt_rtx")
 # PyTorch runs a module as it stands (eager), or through torch.compile.
 _PYTORCH_VARIANTS = ("plain", "compiled")
-# TensorRT 8.6.0's wheel states three parts; every later release and RTX states four.
-_THREE_PART_RELEASES = ("8.6.0", "8.6.1")
+# The package index calls these wheels by three parts; an image's library states all four.
+_THREE_PART_WHEELS = (
+    *("8.6.0", "8.6.1", "10.0.1", "10.1.0", "10.2.0", "10.3.0"),
+    *("10.4.0", "10.5.0", "10.6.0", "10.7.0"),
+)
 
 
 def _name(value: str) -> str:
@@ -197,8 +200,10 @@ class TargetConfig(_Table):
     @model_validator(mode="after")
     def _all_parts(self) -> TargetConfig:
         wanted = _PARTS.get(self.flavour)
-        parts = len(self.version.split(".post")[0].split("."))
-        if wanted and parts != wanted and self.version not in _THREE_PART_RELEASES:
+        version = self.version.split(".post")[0]
+        parts = len(version.split("."))
+        wheel = version in _THREE_PART_WHEELS and self.provider != "container"
+        if wanted and parts != wanted and not wheel:
             raise ValueError(
                 f"{self.flavour} versions have {wanted} parts and the last one counts for "
                 f"compatibility; {self.version!r} has {parts}"

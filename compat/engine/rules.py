@@ -67,7 +67,7 @@ class Rule:
 
 _RELATIONS = {
     "different": ("older-in-newer", "newer-in-older"),
-    "any": ("same", "older-in-newer", "newer-in-older"),
+    "any": ("same", "build-unknown", "older-in-newer", "newer-in-older"),
 }
 
 
@@ -86,6 +86,9 @@ class Case:
         """How the two versions stand to each other."""
         if self.built_with == self.run_with:
             return "same"
+        fewer, more = sorted((self.built_with.release, self.run_with.release), key=len)
+        if len(fewer) < len(more) and more[: len(fewer)] == fewer:
+            return "build-unknown"
         return "older-in-newer" if self.built_with < self.run_with else "newer-in-older"
 
     @property
