@@ -82,6 +82,7 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     monkeypatch.setattr(provider, "probe", lambda: NONE)
     laid = tmp_path / "deps"
     monkeypatch.setattr("compat.targets.deps._laid", lambda *_: laid)
+    monkeypatch.setattr("compat.targets.deps.stand", lambda *_: True)
     return Yard(folder, tmp_path / "work", [])
 
 
@@ -546,6 +547,18 @@ class TestDoctor:
         found = self._missing(yard, H200)
 
         assert found == []
+
+    def test_the_suites_packages_are_nowhere(
+        self, yard: Yard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A run would end with that, so the doctor asks before."""
+        yard.put("docker", DOCKER)
+        monkeypatch.setattr("compat.targets.deps.stand", lambda *_: False)
+        monkeypatch.setenv("UV_CACHE_DIR", str(yard.work / "empty"))
+
+        found = self._missing(yard, offline=True)
+
+        assert found[0].startswith("wheels: Not all wheels are at hand, and this target is offline")
 
     @pytest.mark.parametrize(
         ("name", "arch", "is_missing"),
