@@ -10,7 +10,9 @@ import pytest
 
 from compat.cli import main
 from compat.commands import targets as commands
+from compat.config import load_config
 from compat.suite.driver import Driver, Gpu
+from compat.targets import devices
 
 Out = pytest.CaptureFixture[str]
 
@@ -87,6 +89,16 @@ class TestSuggest:
         assert ["yes", "container", "24.09", "10.4.0.26"] in [line[:4] for line in lines]
         assert "unknown and newer: 25.07" in text
 
+    def test_many_newer_ones_are_a_span(self, capsys: Out) -> None:
+        arguments = ["suggest", "--gpu", "T4", "--driver", "535", "--newest"]
+        assert main(["targets", *arguments]) == 0
+
+        *_, last = capsys.readouterr().out.splitlines()
+        found = _json(capsys, *arguments)
+        images = [one for one in found["newer_unknown"] if one["provider"] == "container"]
+        first, newest = images[0]["name"], images[-1]["name"]
+        assert f"unknown and newer: {first} to {newest} ({len(images)}), tensorrt" in last
+
     def test_why_not(self, capsys: Out) -> None:
         """What is ruled out comes with the reason and its source."""
         arguments = ["targets", "suggest", "--tensorrt", "10.5", "--gpu", "V100", "--why-not"]
@@ -142,6 +154,16 @@ class TestSuggest:
 
         assert "25.07" not in _names(found)
 
+    def test_what_is_offered_can_be_written_into_a_target(
+        self, tmp_path: Path, capsys: Out
+    ) -> None:
+        for offer in _json(capsys, "suggest", "--provider", "wheel", "--flavour", "all")["offers"]:
+            name, version = offer["name"].split()
+            target = f'[targets.t]\nflavour = "{name}"\nversion = "{version}"\n'
+            path = tmp_path / "one.toml"
+            path.write_text(f'schema = 1\n{target}[models.m]\nsource = "builtin:resnet50"\n')
+            assert load_config(path).targets["t"].version == version
+
     def test_nothing_is_no_success(self, capsys: Out) -> None:
         assert main(["targets", "suggest", "--tensorrt", "99.1"]) == 1
         assert "0 found" in capsys.readouterr().out
@@ -152,6 +174,9 @@ class TestSuggest:
             ("--tensorrt", "10.x", "write a version such as 10.13"),
             ("--tensorrt", "10.13.3.9.1", "write a version such as 10.13"),
             ("--python", "three", "write a version such as 3.10"),
+            ("--python", "3", "write a version such as 3.10"),
+            ("--driver", "", "write a driver version such as 535"),
+            ("--gpu", "", "the catalogue knows no such GPU"),
             ("--driver", "new", "write a driver version such as 535"),
             ("--gpu", "Voodoo", "the catalogue knows no such GPU"),
         ],
@@ -198,13 +223,17 @@ class TestShow:
 
         assert found["facts"]["TensorRT"] == "10.16.0.72"
 
-    @pytest.mark.parametrize("name", ["nonsense", "99.99", "jetpack-99"])
+    @pytest.mark.parametrize("name", ["nonsense", "99.99", "jetpack-99", "24.8", "sm_99", "535"])
     def test_a_name_that_nobody_has(self, name: str, capsys: Out) -> None:
         assert main(["targets", "show", name]) == 2
 
         error = capsys.readouterr().err
         assert error.startswith(f"error: {name}: nothing is known")
         assert error.count("\n") == 1
+
+    def test_a_trap_of_tensorrt_is_none_of_rtx(self, capsys: Out) -> None:
+        assert main(["targets", "show", "1.7.1.116"]) == 0
+        assert "trap" not in capsys.readouterr().out
 
     def test_it_needs_no_configuration(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Out
@@ -241,6 +270,10 @@ class TestCheck:
         assert "CUDA 13 needs driver 580.65.06 or newer" in text
         assert "2 of 5 targets cannot run there" in text
 
+    def test_an_empty_word_is_not_this_machine(self, capsys: Out) -> None:
+        """Such as that of a variable that is not set."""
+        assert main(["targets", "check", "--gpu", ""]) == 2
+
     def test_all_can_run(self, capsys: Out) -> None:
         assert main(["targets", "check", "--gpu", "A10", "--driver", "595"]) == 0
         assert "0 of 5 targets cannot run there" in capsys.readouterr().out
@@ -252,6 +285,7 @@ class TestCheck:
     def test_this_machine(self, monkeypatch: pytest.MonkeyPatch, capsys: Out) -> None:
         driver = Driver("12.2", [Gpu("Tesla T4", "sm_75")], "")
         monkeypatch.setattr(commands, "probe", lambda: driver)
+        monkeypatch.setattr(devices, "_DRIVER_FILE", Path("absent"))
 
         assert main(["targets", "check"]) == 1
 

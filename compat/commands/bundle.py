@@ -11,7 +11,7 @@ from compat.bundle import create as packing
 from compat.bundle import merge as merging
 from compat.bundle.create import Request
 from compat.bundle.parts import parse_size
-from compat.commands.configuration import options_of
+from compat.commands.options import options_of
 
 
 def create(arguments: argparse.Namespace, console: Console) -> int:

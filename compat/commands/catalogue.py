@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -22,8 +23,9 @@ from compat.targets.suggestion import FLAVOURS, Answer, Offer, Question, answer,
 
 def asked_machine(known: Facts, driver: str | None, gpu: str | None) -> Machine:
     """Return the machine that the options name; raises TargetError for a name nobody knows."""
-    devices = [device for name in (gpu or "").split(",") if name for device in find(known, name)]
-    return Machine(parse_driver(driver) if driver else None, None, tuple(devices))
+    names = [] if gpu is None else gpu.split(",")
+    devices = [device for name in names for device in find(known, name)]
+    return Machine(None if driver is None else parse_driver(driver), None, tuple(devices))
 
 
 def suggest(arguments: argparse.Namespace, console: Console) -> int:
@@ -58,6 +60,8 @@ def suggest(arguments: argparse.Namespace, console: Console) -> int:
         unknown = [one for one in kept if one.verdict == "unknown"]
         for line in _why_not([*ruled_out, *unknown, *newer]):
             console.print(line, markup=False)
+    if kept or arguments.why_not:
+        console.print()
     console.print(_summary(kept, ruled_out, newer, machine, arguments), markup=False)
     return 0 if kept else 1
 
@@ -79,13 +83,12 @@ def show(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _question(arguments: argparse.Namespace) -> Question:
-    for option, parts in (("tensorrt", 4), ("python", 2)):
+    for option, form, example in (
+        ("tensorrt", r"\d+(\.\d+){0,3}", "10.13"),
+        ("python", r"\d+\.\d+", "3.10"),
+    ):
         text = getattr(arguments, option)
-        good = text is None or (
-            1 <= len(text.split(".")) <= parts and all(one.isdecimal() for one in text.split("."))
-        )
-        if not good:
-            example = "10.13" if option == "tensorrt" else "3.10"
+        if text is not None and not re.fullmatch(form, text):
             raise TargetError(f"--{option} {text}: write a version such as {example}")
     return Question(
         tensorrt=arguments.tensorrt or "",
@@ -158,20 +161,28 @@ def _summary(
     arguments: argparse.Namespace,
 ) -> str:
     if not machine.devices and not machine.driver:
-        return f"\n{len(kept)} found"
+        return f"{len(kept)} found"
     unknown = sum(one.verdict == "unknown" for one in kept)
     parts = [f"{len(kept) - unknown} run"]
     if arguments.newest:
         parts = ["the newest that a text says to run" if kept else "no text says that one runs"]
     if newer:
-        names = dict.fromkeys(one.offer.name for one in newer)
-        parts.append(f"unknown and newer: {', '.join(names)}")
+        parts.append(f"unknown and newer: {', '.join(_spans(newer))}")
     elif unknown:
         parts.append(f"{unknown} unknown")
     if ruled_out:
         parts.append(f"{len(ruled_out)} ruled out")
     hint = "" if arguments.why_not or not (ruled_out or newer) else "; --why-not says why"
-    return f"\non {machine}: {', '.join(parts)}{hint}"
+    return f"on {machine}: {', '.join(parts)}{hint}"
+
+
+def _spans(newer: list[Answer]) -> Iterator[str]:
+    """Yield the names of each provider and flavour, the first and the last of many."""
+    groups: dict[tuple[str, str], dict[str, None]] = {}
+    for one in newer:
+        groups.setdefault((one.offer.provider, one.offer.flavour), {})[one.offer.name] = None
+    for names in map(list, groups.values()):
+        yield f"{names[0]} to {names[-1]} ({len(names)})" if len(names) > 3 else ", ".join(names)
 
 
 def _as_dict(one: Answer) -> dict[str, Any]:

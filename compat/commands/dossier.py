@@ -128,11 +128,11 @@ def _release(
         "facts": {key: text for key, text, _ in where},
     }
     providers = {key.partition(" ")[0] for key, _, _ in where}
-    for trap in facts.traps if flavour in (None, "tensorrt") else ():
+    rtx = flavour == "tensorrt_rtx" or (flavour is None and wanted[0] < 5)
+    for trap in () if rtx or flavour not in (None, "tensorrt") else facts.traps:
         if trap.provider in providers and name in SpecifierSet(trap.versions):
             yield _entry("trap", text=trap.text, source=trap.source, confidence=trap.confidence)
     newest = max((version for _, _, version in where), key=numbers)
-    rtx = flavour == "tensorrt_rtx" or (flavour is None and wanted[0] < 5)
     yield _of_gpus("tensorrt_rtx" if rtx else "tensorrt", newest, facts)
 
 
@@ -174,20 +174,19 @@ def _examples(row: Capability) -> str:
 
 def _gpus(name: str, facts: Facts) -> list[Entry]:
     try:
-        devices = find(facts, name)
+        rows = [(device, device.row) for device in find(facts, name) if device.row]
     except TargetError:
+        rows = []
+    if not rows:
         message = (
             f"{name}: nothing is known under this name; ask for an image tag (24.08), a release "
             "(10.13), a GPU (T4, sm_86, turing), a JetPack (jetpack-6.2) or a target of compat.toml"
         )
-        raise TargetError(message) from None
-    return [_of_gpu(device, facts) for device in devices]
+        raise TargetError(message)
+    return [_of_gpu(device, row, facts) for device, row in rows]
 
 
-def _of_gpu(device: Device, facts: Facts) -> Entry:
-    row = device.row
-    if row is None:
-        return _entry(f"GPU {device}", known="no row of the catalogue")
+def _of_gpu(device: Device, row: Capability, facts: Facts) -> Entry:
     driver = row.driver
     return _entry(
         f"GPU {device}",

@@ -9,7 +9,7 @@ from collections import Counter
 from rich.console import Console
 
 from compat import workflow
-from compat.commands.configuration import options_of
+from compat.commands.options import options_of
 from compat.matrix import Plan
 
 

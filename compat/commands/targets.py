@@ -63,7 +63,8 @@ def check(arguments: argparse.Namespace, console: Console) -> int:
             name, target.flavour, target.version, target.provider, target.role, cuda=target.cuda
         )
         image = getattr(target, "image", None)
-        found.append(match(spec, image, machine, catalogue(), known, engines=engines))
+        asked = config.containers.engine
+        found.append(match(spec, image, machine, catalogue(), known, engines=engines, choice=asked))
     impossible = [one for one in found if one.verdict == "no"]
     if arguments.json:
         rows = [
@@ -90,7 +91,7 @@ def check(arguments: argparse.Namespace, console: Console) -> int:
 
 def _machine(arguments: argparse.Namespace, known: Facts) -> tuple[Machine, tuple[str, ...] | None]:
     """Return the machine asked for, else this one with its container engines."""
-    if arguments.driver or arguments.gpu:
+    if arguments.driver is not None or arguments.gpu is not None:
         return asked_machine(known, arguments.driver, arguments.gpu), None
     return this_machine(known, probe()), tuple(filter(shutil.which, _ENGINES))
 
@@ -144,4 +145,7 @@ def doctor(arguments: argparse.Namespace, console: Console) -> int:
 def _provided(got: Environment | Unavailable) -> Finding:
     if isinstance(got, Unavailable):
         return Finding("environment", "missing", got.message)
+    if got.launcher is not None:
+        text = f"its containers are ready to start: {got.facts['image']}, {got.facts['digest']}"
+        return Finding("environment", "ok", text)
     return Finding("environment", "ok", f"made, and the runtime is the pinned one: {got.python}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -79,16 +79,29 @@ def _tell(item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        is_named = location[0] in ("targets", "models") and isinstance(item["input"], dict)
+        if is_named and not near:
+            name = ".".join([*map(str, location[1:]), *_only_tables(item["input"])])
+            return f'  {where}: a name with a dot stands in quotes: [{location[0]}."{name}"]'
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
         return f"  {where}: unknown key; {hint}"
     if item["type"] == "missing":
         return f"  {where}: this key is required"
+    if item["type"] in ("byte_size", "byte_size_unit"):
+        return f'  {where}: {item["input"]!r} is not a size such as "512MiB" or "16GiB"'
     message = str(item["msg"]).removeprefix("Value error, ")
     if item["type"] == "literal_error":
         near = difflib.get_close_matches(str(item["input"]), _expected(item), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"  {where}: {message}, not {item['input']!r}{hint}"
     return f"  {where}: {message}"
+
+
+def _only_tables(table: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys down to the first table that holds more than another one."""
+    while len(table) == 1 and isinstance(inner := next(iter(table.values())), dict):
+        yield next(iter(table))
+        table = inner
 
 
 def _expected(item: dict[str, Any]) -> list[str]:

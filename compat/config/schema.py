@@ -46,8 +46,16 @@ _PARTS = {
 _TOLD_HOW_TO_BUILD = ("tensorrt", "tensorrt_rtx")
 # PyTorch runs a module as it stands (eager), or through torch.compile.
 _PYTORCH_VARIANTS = ("plain", "compiled")
-# TensorRT 8.6.0's wheel states three parts; every later release and RTX states four.
-_THREE_PART_RELEASES = ("8.6.0", "8.6.1")
+# Versions that a target may name by three parts. The package index has no other for these wheels. A
+# library of 10 that is installed states four, and so does an image, where 8.6.1 has two builds.
+_THREE_PARTS: dict[str, tuple[str, ...]] = {
+    "wheel": (
+        *("8.6.0", "8.6.1", "10.0.1", "10.1.0", "10.2.0", "10.3.0"),
+        *("10.4.0", "10.5.0", "10.6.0", "10.7.0"),
+    ),
+    "local": ("8.6.0", "8.6.1"),
+    "container": (),
+}
 
 
 def _name(value: str) -> str:
@@ -198,8 +206,9 @@ class TargetConfig(_Table):
     @model_validator(mode="after")
     def _all_parts(self) -> TargetConfig:
         wanted = _PARTS.get(self.flavour)
-        parts = len(self.version.split(".post")[0].split("."))
-        if wanted and parts != wanted and self.version not in _THREE_PART_RELEASES:
+        version = self.version.split(".post")[0]
+        parts = len(version.split("."))
+        if wanted and parts != wanted and version not in _THREE_PARTS[self.provider]:
             raise ValueError(
                 f"{self.flavour} versions have {wanted} parts and the last one counts for "
                 f"compatibility; {self.version!r} has {parts}"

@@ -88,7 +88,7 @@ class Rule:
 
 _RELATIONS = {
     "different": ("older-in-newer", "newer-in-older"),
-    "any": ("same", "older-in-newer", "newer-in-older"),
+    "any": ("same", "build-unknown", "older-in-newer", "newer-in-older"),
 }
 
 
@@ -96,8 +96,9 @@ _RELATIONS = {
 class Case:
     """An engine and a runtime that is asked to load it.
 
-    `relation` says how the two versions stand to each other: same, older-in-newer or
-    newer-in-older. `level`, `gpu`, `host_code` and `platform` as in ``rules.toml``.
+    `relation` says how the two versions stand to each other: same, older-in-newer, newer-in-older,
+    or build-unknown, where one is the other with fewer parts. `level`, `gpu`, `host_code` and
+    `platform` as in ``rules.toml``.
     """
 
     flavour: str
@@ -122,6 +123,9 @@ def relation(built_with: Version, run_with: Version) -> str:
     """Say how the version of a runtime stands to that of a builder."""
     if built_with == run_with:
         return "same"
+    fewer, more = sorted((built_with.release, run_with.release), key=len)
+    if len(fewer) < len(more) and more[: len(fewer)] == fewer:
+        return "build-unknown"
     return "older-in-newer" if built_with < run_with else "newer-in-older"
 
 

@@ -67,7 +67,8 @@ def _installed(found: Surroundings, folder: Path, notes: list[str]) -> Target | 
         return None
     version, python = found.installed.version, found.installed.python
     try:
-        TargetConfig.model_validate({"flavour": "tensorrt", "version": version})
+        said = {"flavour": "tensorrt", "version": version, "provider": "local"}
+        TargetConfig.model_validate(said)
     except ValidationError:
         notes.append(
             f"{python} has TensorRT {version}, which does not tell all four parts of its version; "

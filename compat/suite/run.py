@@ -97,6 +97,8 @@ def main(argv):
                 "no:legacypath",
                 # Behind the target's own packages, which `prepend` would hide.
                 "--import-mode=append",
+                # A folder that is there; else the plugin makes one where the user happens to be.
+                "--benchmark-storage=" + job["work"],
                 "--benchmark-quiet" if job["phase"] == "bench" else "-q",
             ],
             plugins=[_OwnPackagesOnly()],

@@ -38,7 +38,11 @@ def examine(
     log = work / "logs" / f"doctor-{target.name}.log"
     uv = uvs.Uv(target, uvs.find(), log, time.monotonic() + _LIMIT_S, progress)
     if target.provider == "container":
-        return list(containers.examine(target, work, driver, catalogue, log))
+
+        def packages(minor: str, platform: str) -> Iterator[Finding]:
+            return _suite(uv, work, catalogue, minor, [], platform)
+
+        return list(containers.examine(target, work, driver, catalogue, log, packages))
     if target.provider == "local":
         python = local.interpreter(target.python, sys.executable)
         answer = local.ask(uv, python, catalogue, {})
@@ -89,20 +93,28 @@ def _release(way: wheel.Way, recipe: Recipe) -> Iterator[Finding]:
 
 
 def _suite(
-    uv: uvs.Uv, work: Path, catalogue: Catalogue, minor: str, recipes: Sequence[Recipe]
+    uv: uvs.Uv,
+    work: Path,
+    catalogue: Catalogue,
+    minor: str,
+    recipes: Sequence[Recipe],
+    platform: str = "",
 ) -> Iterator[Finding]:
-    """Look for the wheels of recipes, and for the suite's own where they are not laid out yet."""
+    """Look for the wheels of recipes, and for the suite's own where they are not laid out yet.
+
+    platform: what uv calls that of an image, "" for this machine.
+    """
     if problem := deps.problem(catalogue, minor):
         yield Finding("python", "missing", problem)
-    elif deps.stand(work, catalogue, minor):
+    elif deps.stand(work, catalogue, minor, platform):
         yield Finding("wheels", "ok", f"the suite's packages for Python {minor} are laid out")
     else:
         recipes = [*recipes, catalogue.suite_recipe(minor)]
     if recipes:
-        yield _wheels(uv, recipes, minor)
+        yield _wheels(uv, recipes, minor, platform)
 
 
-def _wheels(uv: uvs.Uv, recipes: Sequence[Recipe], minor: str) -> Finding:
+def _wheels(uv: uvs.Uv, recipes: Sequence[Recipe], minor: str, platform: str) -> Finding:
     """Let uv resolve as it would for the installation: no index, no wheel, no digest is guessed."""
     lacking = [str(folder) for folder in uv.target.find_links if not folder.is_dir()]
     if lacking:
@@ -110,7 +122,7 @@ def _wheels(uv: uvs.Uv, recipes: Sequence[Recipe], minor: str) -> Finding:
         return Finding("wheels", "missing", text)
     count = 0
     for recipe in recipes:
-        load = deps.to_download(uv, recipe, Path(sys.executable), minor)
+        load = deps.to_download(uv, recipe, minor, platform)
         if isinstance(load, Unavailable):
             return Finding("wheels", "missing", load.message)
         count += load

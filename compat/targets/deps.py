@@ -102,23 +102,25 @@ def _failure(uv: Uv, recipe: Recipe, outcome: Outcome) -> Unavailable | None:
     return None if outcome.code == 0 and not outcome.timed_out else failed(uv, recipe, outcome)
 
 
-def to_download(uv: Uv, recipe: Recipe, python: Path, minor: str) -> int | Unavailable:
+def to_download(uv: Uv, recipe: Recipe, minor: str, platform: str = "") -> int | Unavailable:
     """Return how many wheels of a recipe are not here yet, for a Python ("3.10"); install nothing.
 
-    python: any interpreter; the wheels are chosen for `minor`.
+    platform: as for `folder_for`, "" for this machine.
     """
-    count = _dry_run(uv, recipe, python, minor)
+    count = _dry_run(uv, recipe, minor, platform)
     here = {pin for folder in uv.target.find_links for pin in _pins(folder)}
     rest = tuple(pin for pin in recipe.pins if pin not in here)
     if isinstance(count, Unavailable) or not count or len(rest) == len(recipe.pins):
         return count
     # uv counts the wheels of find-links as downloads.
-    return _dry_run(uv, replace(recipe, pins=rest), python, minor) if rest else 0
+    return _dry_run(uv, replace(recipe, pins=rest), minor, platform) if rest else 0
 
 
-def _dry_run(uv: Uv, recipe: Recipe, python: Path, minor: str) -> int | Unavailable:
+def _dry_run(uv: Uv, recipe: Recipe, minor: str, platform: str) -> int | Unavailable:
     with tempfile.TemporaryDirectory() as folder:
-        where = ["--python", str(python), "--python-version", minor, "--target", folder]
+        # Any interpreter will do: the wheels are chosen for `minor`.
+        where = ["--python", sys.executable, "--python-version", minor, "--target", folder]
+        where += ["--python-platform", platform] if platform else []
         outcome = _install(uv, recipe, ["--dry-run", *where])
     if outcome.code != 0 or outcome.timed_out:
         return failed(uv, recipe, outcome)

@@ -55,13 +55,15 @@ class Machine:
         return ", ".join(part for part in parts if part) or "any machine"
 
 
-def this_machine(facts: Facts, driver: Driver, file: Path = _DRIVER_FILE) -> Machine:
+def this_machine(facts: Facts, driver: Driver, file: Path | None = None) -> Machine:
     """Describe this machine by what its driver library and kernel module say."""
     devices = tuple(
         _device(facts, gpu.name, int(gpu.arch.removeprefix("sm_"))) for gpu in driver.gpus
     )
     try:
-        found = re.search(r"\b(\d{3}(?:\.\d+)+)\b", file.read_text(encoding="utf-8"))
+        found = re.search(
+            r"\b(\d{3}(?:\.\d+)+)\b", (file or _DRIVER_FILE).read_text(encoding="utf-8")
+        )
     except OSError:
         found = None
     return Machine(found[1] if found else None, driver.cuda, devices, driver.problem)

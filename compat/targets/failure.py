@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from compat.targets import diagnosis
 from compat.targets.catalogue import Recipe
 from compat.targets.process import Outcome
@@ -28,7 +30,17 @@ def failed(uv: Uv, recipe: Recipe, outcome: Outcome) -> Unavailable:
         where="this target is offline" if offline else "the package index does not answer",
         work=uv.log.parent.parent,
     )
-    return unavailable(uv, reason, message)
+    return unavailable(uv, reason, message + _stub(outcome))
+
+
+def _stub(outcome: Outcome) -> str:
+    """Tell who meets TensorRT's stubs where the libraries are: https://pypi.org/project/tensorrt."""
+    if not re.search(r"tensorrt[a-z0-9-]*-libs\S* has no usable wheels", outcome.output):
+        return ""
+    return (
+        ' The public index has a stub only: write index = "https://pypi.nvidia.com", which is '
+        "NVIDIA's own, into the target, or give the wheels by its find-links."
+    )
 
 
 _TEXTS = {

@@ -72,7 +72,7 @@ def reasons(
             short = "not made for Jetson"
             found.append(Reason("gpu", "unknown", text, claim.source, claim.confidence, short))
     if cuda is not None and (machine.driver or machine.cuda):
-        found.append(_driver(facts, machine, cuda, image))
+        found.append(_driver(facts, machine, cuda, image, provider))
     return found
 
 
@@ -133,7 +133,9 @@ def _first_driver(machine: Machine, device: Device) -> Iterator[Reason]:
         yield Reason("driver", "no", text, known.source, known.confidence, short)
 
 
-def _driver(facts: Facts, machine: Machine, cuda: str, image: Image | None) -> Reason:
+def _driver(
+    facts: Facts, machine: Machine, cuda: str, image: Image | None, provider: Provider
+) -> Reason:
     """Say whether the driver runs a toolkit, or a whole major where only that is known."""
     number = cuda.partition(".")[0]
     major = next((one for one in facts.majors if one.cuda == number), None)
@@ -148,7 +150,7 @@ def _driver(facts: Facts, machine: Machine, cuda: str, image: Image | None) -> R
         return allowed
     if _has(machine, major):
         return _minor(machine, cuda, toolkit, major, image)
-    return _forward(facts, machine, cuda, major, image)
+    return _forward(facts, machine, cuda, major, provider)
 
 
 def _toolkit(facts: Facts, cuda: str, major: Toolkit) -> Toolkit:
@@ -217,12 +219,12 @@ def _minor(
 
 
 def _forward(
-    facts: Facts, machine: Machine, cuda: str, major: Toolkit, image: Image | None
+    facts: Facts, machine: Machine, cuda: str, major: Toolkit, provider: Provider
 ) -> Reason:
-    """Answer for a driver of an earlier CUDA major."""
+    """Answer for a driver of an earlier CUDA major; only an image may have the package for it."""
     text = f"CUDA {cuda} needs driver {major.driver} or newer, not {_driver_name(machine)}"
     kinds = {device.kind for device in machine.devices}
-    if image is None:
+    if provider != "container":
         return Reason("driver", "no", text, major.source, major.confidence, "driver too old")
     forward = facts.forward
     text += f"; {forward.text}"

@@ -8,7 +8,7 @@ from typing import Literal
 from compat.suite.driver import Driver
 from compat.targets import fit
 from compat.targets.devices import this_machine
-from compat.targets.facts import facts
+from compat.targets.facts import Image, facts
 from compat.targets.spec import Finding, TargetSpec
 
 _LEVELS: Mapping[fit.Verdict, Literal["ok", "note", "missing"]] = {
@@ -19,10 +19,13 @@ _LEVELS: Mapping[fit.Verdict, Literal["ok", "note", "missing"]] = {
 }
 
 
-def examine(target: TargetSpec, cuda: str | None, driver: Driver) -> Iterator[Finding]:
+def examine(
+    target: TargetSpec, cuda: str | None, driver: Driver, image: Image | None = None
+) -> Iterator[Finding]:
     """Yield what a target finds of driver and GPUs; nothing for one that runs on the CPU.
 
-    cuda: the CUDA major that its wheels are built for; None where that is not known.
+    cuda: what it is built for, "12" or "12.6.1"; None where that is not known. image: the row of
+    its NGC image.
     """
     if target.flavour == "onnxruntime":
         return
@@ -34,26 +37,30 @@ def examine(target: TargetSpec, cuda: str | None, driver: Driver) -> Iterator[Fi
         text = f"{driver.problem}: {builds}no engine runs here; use a machine with an NVIDIA GPU"
         yield Finding("driver", "missing", text)
         return
-    yield _driver(cuda, driver)
-    for device in this_machine(facts(), driver).devices:
-        if target.flavour == "pytorch":
-            yield Finding("gpu", "ok", str(device))
-            continue
-        reason = fit.gpu(facts(), target.flavour, target.version, device)
-        text = str(device) if reason.verdict == "yes" else _with_source(reason)
-        yield Finding("gpu", _LEVELS[reason.verdict], text)
+    machine = this_machine(facts(), driver)
+    if cuda is None:
+        yield Finding("driver", "ok", f"the driver has CUDA {driver.cuda}")
+    if target.flavour == "pytorch":
+        yield from (Finding("gpu", "ok", str(device)) for device in machine.devices)
+        return
+    for reason in fit.reasons(
+        facts(),
+        machine,
+        flavour=target.flavour,
+        release=target.version,
+        cuda=cuda,
+        provider=target.provider,
+        image=image,
+    ):
+        text = reason.text
+        if reason.about == "driver" and reason.verdict == "no" and target.provider == "wheel":
+            text += _other_wheels(cuda, driver)
+        if reason.source and reason.verdict != "yes":
+            text += f" [{reason.source}]"
+        yield Finding(reason.about, _LEVELS[reason.verdict], text)
 
 
-def _with_source(reason: fit.Reason) -> str:
-    return f"{reason.text} [{reason.source}]" if reason.source else reason.text
-
-
-def _driver(cuda: str | None, driver: Driver) -> Finding:
-    has = int((driver.cuda or "0").split(".")[0])
-    text = f"the driver has CUDA {driver.cuda}"
-    if cuda is None or has >= int(cuda):
-        return Finding("driver", "ok", text)
-    first = next((one.driver for one in facts().majors if one.cuda == cuda), "a newer one")
-    other = f', or write cuda = "{has}" into the target' if has >= 12 else ""
-    text += f", the wheels are built for {cuda}: install driver {first} or newer{other}"
-    return Finding("driver", "missing", text)
+def _other_wheels(cuda: str | None, driver: Driver) -> str:
+    has = (driver.cuda or "0").partition(".")[0]
+    other = cuda is not None and 12 <= int(has) < int(cuda)
+    return f'; install that one, or write cuda = "{has}" into the target' if other else ""

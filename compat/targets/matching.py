@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from compat.targets import fit
 from compat.targets.catalogue import Catalogue
 from compat.targets.devices import Machine
 from compat.targets.facts import Facts, Image, numbers
-from compat.targets.spec import TargetSpec
+from compat.targets.spec import EngineChoice, TargetSpec
 from compat.targets.suggestion import FLAVOURS, image_of
 
 
@@ -34,6 +35,7 @@ def match(
     facts: Facts,
     *,
     engines: tuple[str, ...] | None,
+    choice: EngineChoice = "auto",
 ) -> Match:
     """Compare what a target needs with a machine.
 
@@ -44,13 +46,11 @@ def match(
         catalogue: the releases known.
         facts: what is known of images, GPUs and drivers.
         engines: the container engines of the machine; None where they are not asked.
+        choice: the engine that the configuration asks for.
     """
+    reasons = list(_engine(choice, engines)) if target.provider == "container" else []
     if target.flavour not in FLAVOURS:
-        return Match(target, (), ("it runs on the CPU, too",))
-    reasons: list[fit.Reason] = []
-    if target.provider == "container" and engines == ():
-        text = "there is no container engine: install Docker or Podman"
-        reasons.append(fit.Reason("engine", "no", text))
+        return Match(target, tuple(reasons), ("it runs on the CPU, too",))
     if machine.problem:
         text = f"{machine.problem}: no engine runs there"
         return Match(target, (*reasons, fit.Reason("driver", "no", text)), ())
@@ -65,6 +65,15 @@ def match(
         image=row,
     )
     return Match(target, tuple(reasons), tuple(_notes(target, image, row)))
+
+
+def _engine(choice: EngineChoice, engines: tuple[str, ...] | None) -> Iterator[fit.Reason]:
+    if engines is None or choice in engines or (choice == "auto" and engines):
+        return
+    text = "there is no container engine: install Docker or Podman"
+    if engines:
+        text = f'{choice} is not on PATH: install it, or write engine = "auto" into [containers]'
+    yield fit.Reason("engine", "no", text)
 
 
 def _wheel_cuda(target: TargetSpec, catalogue: Catalogue) -> str | None:

@@ -52,3 +52,29 @@ def test_what_is_wrong_is_told(tmp_path: Path, keys: str, said: str) -> None:
         load_config(_matrix(tmp_path, keys))
 
     assert said in str(caught.value)
+
+
+def test_an_image_and_an_installation_are_named_by_all_four_parts(tmp_path: Path) -> None:
+    """Their library says them; only the package index calls some wheels by three."""
+    wheel = _matrix(tmp_path, "").read_text().replace("8.6.1.6", "10.4.0")
+    (tmp_path / "wheel.toml").write_text(wheel)
+    assert load_config(tmp_path / "wheel.toml").targets["ngc"].version == "10.4.0"
+
+    (tmp_path / "local.toml").write_text(wheel.replace("[models", 'provider = "local"\n[models', 1))
+    with pytest.raises(ConfigError, match="versions have 4 parts"):
+        load_config(tmp_path / "local.toml")
+
+    (tmp_path / "image.toml").write_text(
+        wheel.replace("[models", f'provider = "container"\n{_IMAGE}\n[models', 1)
+    )
+    with pytest.raises(ConfigError, match="versions have 4 parts"):
+        load_config(tmp_path / "image.toml")
+
+
+@pytest.mark.parametrize("size", ["16GG", "a lot", "-1"])
+def test_a_size_that_is_none(tmp_path: Path, size: str) -> None:
+    keys = f'provider = "container"\n{_IMAGE}'
+    with pytest.raises(ConfigError) as caught:
+        load_config(_matrix(tmp_path, keys, f'[containers]\nmemory = "{size}"\n'))
+
+    assert f"containers.memory: '{size}' is not a size such as" in str(caught.value)

@@ -94,6 +94,21 @@ def test_build_settings_are_refused_where_nothing_would_heed_them(
     assert f"{flavour} takes none of the settings under 'build'" in said
 
 
+def test_a_name_with_a_dot_needs_quotes(tmp_path: Path) -> None:
+    """Versions have dots, and TOML makes a table of each part."""
+    rest = 'flavour = "onnxruntime"\nversion = "1.31.1"\n[models.m]\nsource = "builtin:resnet50"'
+
+    assert 'stands in quotes: [targets."ort-1.31"]' in _problems(
+        tmp_path, f"[targets.ort-1.31]\n{rest}"
+    )
+    assert 'stands in quotes: [targets."trt-10.13.3.9"]' in _problems(
+        tmp_path, f"[targets.trt-10.13.3.9]\n{rest}"
+    )
+    assert "did you mean 'build'?" in _problems(
+        tmp_path, f"[targets.a]\n{rest}\n[targets.a.buidl]\nworkspace = 1"
+    )
+
+
 def test_all_mistakes_are_reported_at_once(tmp_path: Path) -> None:
     """One run of the program is enough to mend the whole file."""
     text = _problems(

@@ -34,7 +34,10 @@ def _said(tmp_path: Path, flavour: str) -> str:
     }
     (tmp_path / "job.json").write_text(json.dumps(job))
     run = [sys.executable, str(site / "compat" / "suite" / "run.py"), str(tmp_path / "job.json")]
-    return subprocess.run(run, capture_output=True, text=True, check=False).stdout
+    (here := tmp_path / "here").mkdir()
+    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd=here)
+    assert list(here.iterdir()) == []  # the user's own folder stays as it is
+    return done.stdout
 
 
 def test_a_package_of_the_target_wins_over_the_hosts(tmp_path: Path) -> None:

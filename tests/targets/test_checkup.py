@@ -9,9 +9,19 @@ from typing import Any, NamedTuple
 import pytest
 
 from compat.suite.driver import Driver, Gpu
-from compat.targets import Finding, TargetSpec, catalogue, examine, gpus
+from compat.targets import Finding, TargetSpec, catalogue, devices, examine, gpus
+from compat.targets.devices import this_machine
+from compat.targets.facts import facts
+from compat.targets.matching import match
 
 Bench = Any
+
+
+@pytest.fixture(autouse=True)
+def _no_driver_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(devices, "_DRIVER_FILE", tmp_path / "absent")
+
+
 NO_DRIVER = Driver(None, [], "no CUDA driver")
 
 
@@ -167,8 +177,25 @@ def test_a_driver_that_is_too_old_names_the_one_needed() -> None:
     assert found.level == "missing"
     assert "580" in found.text
     assert 'cuda = "12"' in found.text
-    assert _gpu("tensorrt_lean", "11.4.0.106", "12", old)["driver"].level == "ok"
+    older = _gpu("tensorrt_lean", "11.4.0.106", "12", old)["driver"]
+    assert older.level == "note"  # which CUDA 12 it is built with is not known
+    assert "minor version compatibility" in older.text
     assert _gpu("tensorrt", "8.5.3.1", "11", old)["driver"].level == "ok"
+
+
+@pytest.mark.parametrize("cuda", ["10.2", "11.8", "12.4", "13.0"])
+@pytest.mark.parametrize("flavour", ["tensorrt", "tensorrt_lean", "tensorrt_rtx"])
+def test_doctor_and_check_cannot_disagree(cuda: str, flavour: str) -> None:
+    driver = _machine(cuda, "Tesla V100", "sm_70")
+    machine = this_machine(facts(), driver)
+    levels = {"yes": "ok", "limits": "note", "unknown": "note", "no": "missing"}
+    for version, own in (("10.4.0.26", "12"), ("10.5.0.18", "12"), ("11.2.1.2", "13")):
+        target = TargetSpec("t", flavour, version, "wheel", "other", cuda=own)
+
+        check = match(target, None, machine, catalogue(), facts(), engines=None)
+        doctor = gpus.examine(target, own, driver)
+
+        assert [levels[one.verdict] for one in check.reasons] == [one.level for one in doctor]
 
 
 def test_without_a_driver_an_rtx_builder_is_of_some_use() -> None:

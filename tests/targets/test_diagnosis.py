@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
-from compat.targets import diagnosis
+from compat.targets import Recipe, TargetSpec, diagnosis
+from compat.targets.failure import failed
 from compat.targets.process import Outcome, redacted
+from compat.targets.uv import Uv
 
 _UNSATISFIABLE = "error: No solution found when resolving dependencies\n  cause: Because "
 
@@ -62,3 +65,17 @@ def test_redacted() -> None:
     assert (
         redacted("--index https://me:secret@host/simple x") == "--index https://***@host/simple x"
     )
+
+
+def test_a_stub_is_told_from_a_version_that_is_nowhere(tmp_path: Path) -> None:
+    """As uv says it of the public index."""
+    spec = TargetSpec("t", "tensorrt", "10.4.0", "wheel", "other")
+    uv = Uv(spec, tmp_path / "uv", tmp_path / "logs" / "log", 0.0, print)
+    recipe = Recipe((), {}, resolve=False)
+
+    def said(words: str) -> str:
+        return failed(uv, recipe, Outcome(1, f"{_UNSATISFIABLE}{words} and you require it")).message
+
+    assert "pypi.nvidia.com" in said("tensorrt-cu12-libs==10.4.0 has no usable wheels")
+    assert "pypi.nvidia.com" not in said("there is no version of tensorrt-cu12-libs==10.99.0")
+    assert "pypi.nvidia.com" not in said("onnxruntime==1.0 has no usable wheels")

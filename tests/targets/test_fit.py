@@ -74,7 +74,7 @@ def _driver(
         flavour="tensorrt",
         release="11.2.1.2",
         cuda=cuda,
-        provider="wheel",
+        provider="container" if tag else "wheel",
         image=image,
     )
     return next(one for one in found if one.about == "driver")

@@ -6,6 +6,7 @@ from compat.targets import TargetSpec, catalogue
 from compat.targets.devices import Machine, find
 from compat.targets.facts import facts
 from compat.targets.matching import Match, match
+from compat.targets.spec import EngineChoice
 
 T4 = Machine("535.104.05", None, find(facts(), "T4"))
 NGC = "nvcr.io/nvidia/tensorrt:"
@@ -56,6 +57,20 @@ def test_a_container_needs_an_engine() -> None:
     assert found.verdict == "no"
     assert "install Docker or Podman" in found.reasons[0].text
     assert _match(f"{NGC}24.08-py3", "10.3.0.26", engines=("podman",)).verdict == "limits"
+
+
+def test_the_engine_that_is_asked_for_has_to_be_there() -> None:
+    """Also where the image holds a runtime for the CPU."""
+    spec = TargetSpec("box", "onnxruntime", "1.31.1", "container", "current")
+
+    def verdict(engines: tuple[str, ...], choice: EngineChoice) -> str:
+        machine = Machine(problem="no CUDA driver")
+        found = match(spec, "x:1", machine, catalogue(), facts(), engines=engines, choice=choice)
+        return found.verdict
+
+    assert verdict((), "auto") == "no"
+    assert verdict(("podman",), "docker") == "no"
+    assert verdict(("podman",), "auto") == verdict(("podman",), "podman") == "yes"
 
 
 def test_without_a_driver_nothing_runs() -> None:

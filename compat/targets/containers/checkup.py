@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from compat.suite.driver import Driver
-from compat.targets import deps
 from compat.targets import gpus as needs
 from compat.targets.catalogue import Catalogue
 from compat.targets.containers import engine as engines
 from compat.targets.containers import images, provider
 from compat.targets.containers.engine import Trouble
 from compat.targets.containers.inside import Inside
+from compat.targets.containers.launch import cannot_mount
+from compat.targets.facts import facts
 from compat.targets.spec import Finding, TargetSpec
+from compat.targets.suggestion import image_of
 
 
 def examine(
-    target: TargetSpec, work: Path, driver: Driver, catalogue: Catalogue, log: Path
+    target: TargetSpec,
+    work: Path,
+    driver: Driver,
+    catalogue: Catalogue,
+    log: Path,
+    packages: Callable[[str, str], Iterator[Finding]],
 ) -> Iterator[Finding]:
-    """Yield what a container target finds on this machine; the image is started once to ask it."""
+    """Yield what a container target finds on this machine; the image is started once to ask it.
+
+    packages: looks for the suite's own, for a Python ("3.10") and what uv calls its platform.
+    """
     image = provider.image_of(target)
+    if text := cannot_mount([work]):
+        yield Finding("disk", "missing", text)
+        return
     working = engines.find(image.engine)
     if isinstance(working, Trouble):
         yield Finding("engine", "missing", working.message)
@@ -44,10 +57,15 @@ def examine(
         return
     launcher, said = asked
     yield Finding("module", "ok", _what(target, said))
-    yield from _suite(work, catalogue, said)
+    platform = said.platform()
+    if isinstance(platform, Trouble):
+        yield Finding("python", "missing", platform.message)
+    else:
+        yield from packages(said.minor, platform)
     if launcher.gpus:
         yield Finding("engine", "ok", f"{' '.join(launcher.gpus)} shows it {said.gpus} GPUs")
-    yield from needs.examine(target, None, driver)
+    row = image_of(facts(), image.name)
+    yield from needs.examine(target, said.known("cuda") or None, driver, row)
 
 
 def pin_line(target: TargetSpec) -> str:
@@ -72,12 +90,3 @@ def _what(target: TargetSpec, said: Inside) -> str:
     parts += [facts["libc"], f"CUDA {cuda}" if cuda else "", f"cuDNN {cudnn}" if cudnn else ""]
     parts += [f"trtexec at {facts['trtexec']}" if facts["trtexec"] else ""]
     return ", ".join(part for part in parts if part)
-
-
-def _suite(work: Path, catalogue: Catalogue, said: Inside) -> Iterator[Finding]:
-    platform = said.platform()
-    if isinstance(platform, Trouble):
-        yield Finding("python", "missing", platform.message)
-    elif not deps.stand(work, catalogue, said.minor, platform):
-        text = f"the suite's packages for Python {said.minor} are still to be laid out"
-        yield Finding("wheels", "note", text)

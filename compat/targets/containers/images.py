@@ -39,10 +39,15 @@ class Found:
 
 def find(engines: Sequence[Engine], image: Image) -> tuple[Engine, Found] | Trouble:
     """Return the engine that has an image, and the image; or why it cannot be used."""
+    moved: Trouble | None = None
     for engine in engines:
         if (found := _inspect(engine, image)) is not None:
-            moved = _moved(engine, image, found)
-            return moved or (engine, found)
+            trouble = _moved(engine, image, found)
+            if trouble is None:
+                return engine, found
+            moved = moved or trouble
+    if moved is not None:
+        return moved
     others = f" (nor has {', '.join(e.kind for e in engines[1:])})" if engines[1:] else ""
     message = (
         f"{engines[0].kind} has no image {image.name}{others}: run "

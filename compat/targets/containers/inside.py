@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,11 @@ from compat.targets.spec import Reason, TargetSpec
 
 # The first import of a large runtime from cold layers takes its time.
 _LIMIT_S = 180.0
-_NO_PROGRAM = (126, 127)
+# Podman also ends with these where it could not start the container, whatever the command.
+_NO_COMMAND = (126, 127)
+_NO_PROGRAM = re.compile(
+    r"\bexec(utable)?\b.*(not found|no such file|not a directory|permission denied)", re.I
+)
 # What uv calls the oldest C libraries that the suite's numpy has wheels for, newest first.
 _PLATFORMS = (((2, 28), "manylinux_2_28"), ((2, 17), "manylinux_2_17"))
 
@@ -107,8 +112,9 @@ def ask(
         if outcome.timed_out:
             container.end()
             return Trouble("install-failed", f"its {program} gave no answer in {_LIMIT_S:.0f} s")
-        if outcome.code in _NO_PROGRAM:
-            words = words or last_line(outcome.output)
+        said = last_line(outcome.output)
+        if outcome.code in _NO_COMMAND and _NO_PROGRAM.search(said):
+            words = words or said
             continue
         return _read(program, modules, unfit, outcome)
     names = " or ".join(programs)
@@ -124,7 +130,8 @@ def _read(
         words = last_line(outcome.output) or "nothing printed"
         full = "no space left" in outcome.output.lower()
         reason: Reason = "disk-full" if full else "install-failed"
-        what = "the engine could not start it" if outcome.code == 125 else "no answer from it"
+        started = outcome.code not in (125, *_NO_COMMAND)
+        what = "no answer from it" if started else "the engine could not start it"
         return Trouble(reason, f"{what} (exit code {outcome.code}: {words})")
     facts = json.loads(lines[-1].removeprefix(question.MARK))
     # Said first: whatever else such an interpreter lacks would not help it.

@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 
+from compat.cli import main
 from compat.suite.driver import Driver, Gpu
-from compat.targets import Environment, Image, Mounts, TargetSpec, Unavailable, catalogue, command
+from compat.targets import (
+    Environment,
+    Image,
+    Mounts,
+    TargetSpec,
+    Unavailable,
+    catalogue,
+    command,
+    devices,
+)
 from compat.targets import examine as look
 from compat.targets import provide as make
 from compat.targets.containers import engine as engines
@@ -72,6 +82,7 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
     monkeypatch.setattr(provider, "probe", lambda: NONE)
     laid = tmp_path / "deps"
     monkeypatch.setattr("compat.targets.deps._laid", lambda *_: laid)
+    monkeypatch.setattr("compat.targets.deps.stand", lambda *_: True)
     return Yard(folder, tmp_path / "work", [])
 
 
@@ -332,6 +343,12 @@ class TestImages:
         assert OTHER in refusal.message
         assert f'digest = "{DIGEST}"' in refusal.message
 
+    def test_moved_in_one_engine_and_not_in_the_other(self, yard: Yard) -> None:
+        yard.put("podman", PODMAN)
+        yard.put("docker", DOCKER, image_inspect=said(fakes.image(digest=OTHER)))
+
+        assert yard.ready(digest=OTHER).facts["engine"].startswith("docker")
+
     @pytest.mark.parametrize("digest", [DIGEST, ID], ids=["registry", "id"])
     def test_pinned(self, yard: Yard, digest: str) -> None:
         yard.put("podman", PODMAN)
@@ -426,7 +443,7 @@ class TestInside:
         assert len(fake.calls("run")) == 2
 
     def test_only_the_old_name_of_python(self, yard: Yard) -> None:
-        missing = said("", "executable file not found", 127)
+        missing = said("", "executable file `python3` not found in $PATH", 127)
         yard.put("docker", DOCKER, run=[missing, fakes.inside()])
 
         assert str(yard.ready().python) == "python"
@@ -450,13 +467,28 @@ class TestInside:
         assert "nvidia-ctk cdi generate" in refusal.message
 
     @pytest.mark.parametrize(
-        ("kind", "info", "words", "remedy"),
+        ("kind", "info", "code", "words", "remedy"),
         [
-            ("podman", PODMAN, "unresolvable CDI devices nvidia.com/gpu=all", "cdi generate"),
+            (
+                "podman",
+                PODMAN,
+                126,
+                "setting up CDI devices: unresolvable CDI devices nvidia.com/gpu=all",
+                "cdi generate",
+            ),
             (
                 "docker",
                 DOCKER,
+                125,
                 'could not select device driver "" with capabilities: [[gpu]]',
+                "--runtime=docker",
+            ),
+            (
+                "docker",
+                DOCKER,
+                127,
+                "nvidia-container-cli: initialization error: load library failed: "
+                "libnvidia-ml.so.1: cannot open shared object file: no such file or directory",
                 "--runtime=docker",
             ),
         ],
@@ -467,10 +499,11 @@ class TestInside:
         monkeypatch: pytest.MonkeyPatch,
         kind: str,
         info: object,
+        code: int,
         words: str,
         remedy: str,
     ) -> None:
-        yard.put(kind, info, run=said("", f"Error: {words}", 125))
+        yard.put(kind, info, run=said("", f"Error: {words}", code))
         monkeypatch.setattr(provider, "probe", lambda: H200)
 
         refusal = yard.refused()
@@ -478,6 +511,7 @@ class TestInside:
         assert refusal.reason == "gpu-not-passed"
         assert remedy in refusal.message
         assert words in refusal.message
+        assert "python" not in refusal.message
 
 
 class TestDoctor:
@@ -513,6 +547,33 @@ class TestDoctor:
         found = self._missing(yard, H200)
 
         assert found == []
+
+    def test_the_suites_packages_are_nowhere(
+        self, yard: Yard, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A run would end with that, so the doctor asks before."""
+        yard.put("docker", DOCKER)
+        monkeypatch.setattr("compat.targets.deps.stand", lambda *_: False)
+        monkeypatch.setenv("UV_CACHE_DIR", str(yard.work / "empty"))
+
+        found = self._missing(yard, offline=True)
+
+        assert found[0].startswith("wheels: Not all wheels are at hand, and this target is offline")
+
+    @pytest.mark.parametrize(
+        ("name", "arch", "is_missing"),
+        [("NVIDIA GeForce RTX 4090", "sm_89", True), ("Tesla T4", "sm_75", False)],
+    )
+    def test_a_driver_of_an_earlier_cuda(
+        self, yard: Yard, monkeypatch: pytest.MonkeyPatch, name: str, arch: str, is_missing: bool
+    ) -> None:
+        """As `targets check` says it: for servers an image may bring what the driver lacks."""
+        monkeypatch.setattr(devices, "_DRIVER_FILE", yard.work)
+        yard.put("docker", DOCKER, run=fakes.inside(driver={"gpus": 1, "code": 0}))
+
+        found = self._missing(yard, Driver("11.8", [Gpu(name, arch)], ""))
+
+        assert ["not a driver with CUDA 11.8" in one for one in found] == [True] * is_missing
 
 
 class TestOwners:
@@ -559,6 +620,36 @@ def test_a_path_that_no_option_can_say(yard: Yard) -> None:
     yard.work = yard.work / "a,b:c"
 
     assert "cannot be mounted" in yard.refused().message
+    (found,) = look(yard.spec(), yard.work, NONE, catalogue(), yard.told.append)
+    assert (found.level, "cannot be mounted" in found.text) == ("missing", True)
+
+
+_MATRIX = f"""
+schema = 1
+[targets.ngc]
+flavour = "tensorrt"
+version = "8.6.1.6"
+provider = "container"
+image = "{IMAGE}"
+[models.net]
+source = "not-here.onnx"
+axes = {{ batch = [1, 2, 4] }}
+"""
+
+
+def test_the_deep_doctor_names_the_image(
+    yard: Yard,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    yard.put("podman", PODMAN)
+    (tmp_path / "compat.toml").write_text(_MATRIX)
+    monkeypatch.chdir(tmp_path)
+
+    main(["targets", "doctor", "--deep"])
+
+    assert f"environment: its containers are ready to start: {IMAGE}" in capsys.readouterr().out
 
 
 def test_a_signal_is_told_from_an_exit_code() -> None:

@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -363,12 +364,21 @@ class TestRefusals:
 
     def test_without_python(self, here: Here, tmp_path: Path) -> None:
         (tmp_path / "hello").write_text("nothing to run")
-        _import(tmp_path, "localhost/trt-compat-tests/empty:1")
+        with _made("localhost/trt-compat-tests/empty:1") as name:
+            _import(tmp_path, name)
 
-        refusal = here.refused(ORT_131, reference="localhost/trt-compat-tests/empty:1")
+            refusal = here.refused(ORT_131, reference=name)
 
         assert refusal.reason == "interpreter-missing"
         assert "the image has no python3 or python" in refusal.message
+
+    def test_with_less_memory_than_a_start_takes(self, here: Here) -> None:
+        """Podman ends as if the image had no Python."""
+        refusal = here.refused(ORT_131, memory=2**20)
+
+        assert refusal.reason == "install-failed"
+        assert "the engine could not start it" in refusal.message
+        assert "memory limit" in refusal.message
 
     def test_with_a_python_that_is_too_old(self, here: Here) -> None:
         if pictures.interpreter("3.6") is None:
@@ -403,16 +413,16 @@ def test_an_image_that_greets(here: Here, tmp_path: Path) -> None:
     (tmp_path / "entry.sh").chmod(0o755)
     start = "/opt/nvidia/nvidia_entrypoint.sh"
     lines = [f"COPY entry.sh {start}", f'ENTRYPOINT ["{start}"]']
-    name = "localhost/trt-compat-tests/greeting:1"
-    pictures.build(name, tmp_path, lines, parent=ORT_131.make())
+    with _made("localhost/trt-compat-tests/greeting:1") as name:
+        pictures.build(name, tmp_path, lines, parent=ORT_131.make())
 
-    environment = here.provide(ORT_131, reference=name)
+        environment = here.provide(ORT_131, reference=name)
 
-    assert isinstance(environment, Environment), environment
-    start_it = command(environment, ["-c", "print('done')"], {}, Mounts())
-    assert start_it.container is not None
-    argv = start_it.container.prefixed(start_it.argv)
-    said = subprocess.run(argv, check=True, timeout=60, capture_output=True, text=True).stdout
+        assert isinstance(environment, Environment), environment
+        start_it = command(environment, ["-c", "print('done')"], {}, Mounts())
+        assert start_it.container is not None
+        argv = start_it.container.prefixed(start_it.argv)
+        said = subprocess.run(argv, check=True, timeout=60, capture_output=True, text=True).stdout
     assert said.splitlines() == ["== TensorRT ==", "done"]
 
 
@@ -465,6 +475,15 @@ def test_too_little_memory(here: Here, tmp_path: Path) -> None:
     assert start.container.signal_of(done.returncode) == signal.SIGKILL
 
 
+@contextmanager
+def _made(name: str) -> Iterator[str]:
+    """The name of an image that is made anew every time, and goes again."""
+    try:
+        yield name
+    finally:
+        podman("image", "rm", "--force", name, check=False)
+
+
 def _import(folder: Path, name: str, env: dict[str, str] | None = None) -> None:
     pack = f"tar -C '{folder}' -c hello | podman import - {name}"
     subprocess.run(
@@ -512,6 +531,10 @@ def theirs() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="trt-compat-tests-") as name:
         os.chown(name, STRANGER, STRANGER)
         yield Path(name)
+        # The process that rootless podman keeps for the user's next command.
+        held = Path(name) / "run" / "libpod" / "tmp" / "pause.pid"
+        if held.exists():
+            os.kill(int(held.read_text()), signal.SIGKILL)
 
 
 @pytest.fixture
