@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -26,7 +27,6 @@ from typing import Any
 
 from compat.api.surface import DATA, fold, version_key, write
 
-_INDEX = "https://pypi.org/pypi/{}/json"
 # Of a flavour: the projects whose wheels hold its bindings, in order of preference.
 _PROJECTS = {
     "tensorrt": (
@@ -105,12 +105,15 @@ class _Ranged(io.RawIOBase):
         return len(got)
 
 
-def listed(flavour: str) -> tuple[list[Wheel], dict[str, str]]:
-    """Return the wheels of a flavour, and for releases without one the reason."""
+def listed(flavour: str, index: str) -> tuple[list[Wheel], dict[str, str]]:
+    """Return the wheels of a flavour, and for releases without one the reason.
+
+    index: the simple index; the JSON of each project is taken from beside it, as PyPI has it.
+    """
     wheels: dict[str, Wheel] = {}
     without: dict[str, str] = {}
     for project in _PROJECTS[flavour]:
-        page = _INDEX.format(project)
+        page = urllib.parse.urljoin(index.rstrip("/"), f"pypi/{project}/json")
         with _opened(page) as answer:
             releases: dict[str, list[dict[str, Any]]] = json.load(answer)["releases"]
         for version, files in releases.items():
@@ -205,13 +208,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="3.10=PATH",
         help="an interpreter with numpy",
     )
+    parser.add_argument(
+        "--index",
+        default=os.environ.get("PIP_INDEX_URL"),
+        metavar="URL",
+        help="the package index, such as https://HOST/simple (default: PIP_INDEX_URL)",
+    )
     options = parser.parse_args(arguments)
+    if options.index is None:
+        parser.error("--index: name the package index, such as https://HOST/simple")
     pythons = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
     pythons |= dict(pair.split("=", 1) for pair in options.python)
     surfaces: dict[str, dict[str, dict[str, list[str]]]] = {}
     missing: dict[str, dict[str, str]] = {}
     for flavour in _PROJECTS:
-        wheels, missing[flavour] = listed(flavour)
+        wheels, missing[flavour] = listed(flavour, options.index)
         surfaces[flavour] = {}
         folders = [options.work / f"{one.flavour}-{one.version}" for one in wheels]
         with ThreadPoolExecutor(6) as pool:

@@ -34,7 +34,7 @@ def failed(uv: Uv, recipe: Recipe, outcome: Outcome) -> Unavailable:
 
 
 def _stub(outcome: Outcome) -> str:
-    """Tell who meets TensorRT's stubs where the libraries are: https://pypi.org/project/tensorrt."""
+    """Tell who meets TensorRT's stubs where the libraries are, as PyPI's page of tensorrt does."""
     if not re.search(r"tensorrt[a-z0-9-]*-libs\S* has no usable wheels", outcome.output):
         return ""
     return (
