@@ -97,15 +97,23 @@ def run(asked: Asked, console: Console) -> int:
             for phase in PHASES:
                 look_only = asked.pack_only or phase not in asked.phases
                 conductor.run_phase(phase, look_only=look_only)
+                if not look_only and phase != PHASES[-1]:  # a lent machine may go at any time
+                    _pack(asked, kitchen, conductor, limit, engines=False)
+        packed = _pack(asked, kitchen, conductor, limit, engines=asked.engines)
         records = list(conductor.answers.values())
-        digests = {name: model.digest for name, model in kitchen.models.items()}
-        packed = results.pack(
-            asked.work, kitchen.plan, records, digests, asked.results, limit, asked.engines
-        )
     broken = sum(is_broken(record) for record in records)
     console.print(f"{len(records)} results on record, {broken} of them failed")
     console.print(f"results: {asked.results} ({packed})", markup=False)
     return 1 if broken else 0
+
+
+def _pack(
+    asked: Asked, kitchen: Kitchen, conductor: Conductor, limit: int | None, *, engines: bool
+) -> str:
+    """Write the results file of what is answered by now; return what it holds in words."""
+    records = list(conductor.answers.values())
+    digests = {name: model.digest for name, model in kitchen.models.items()}
+    return results.pack(asked.work, kitchen.plan, records, digests, asked.results, limit, engines)
 
 
 def kitchen_of(

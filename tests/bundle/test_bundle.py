@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -142,6 +143,11 @@ def test_a_bundle_is_killed_goes_on_and_comes_home(far: Far, home: Path) -> None
     assert process.returncode == 130, text
     assert "the same command goes on" in text
     assert "Traceback" not in text
+    with tarfile.open(far.home / "work" / "results.tar.gz") as archive:  # by then the builds are in
+        (content,) = (archive.extractfile(one) for one in archive if one.name == "records.jsonl")
+        assert content is not None
+        packed = [json.loads(line) for line in content]
+    assert {(r["check"], r["status"]) for r in packed} >= {("build", "ok")}
 
     code, text = far.run("--results", str(home / "result.tar.gz"), "--limit", "15MB")
 
