@@ -140,3 +140,11 @@ def test_a_file_that_contradicts_its_builder_says_so_in_its_cell() -> None:
     text = only.html
 
     assert "The file says of itself: built by 8.6.0.12 for sm_90; it declares more bytes" in text
+
+
+def test_drift_is_told_once_and_not_again_in_each_record() -> None:
+    """A merge writes it into the records; in the cells it was a tenth of a large page."""
+    (only,) = page.render(run_of([{"numbers": GPU}]))
+
+    assert "Cosine" in only.html
+    assert "golden_cosine" not in only.html
