@@ -71,7 +71,7 @@ def test_a_region_with_fp32_edges_says_nothing_of_its_inside() -> None:
 
 
 def test_a_region_with_half_edges_is_not_called_not_int8() -> None:
-    """ViT-B/16 with Q/DQ nodes in 8.6.0: its builds failed because of what is told of the edges."""
+    """What is told of a region's edges says as little of int8 inside as of fp16."""
     text = (
         "Engine Layer Information:\n"
         "Layer(Myelin): {ForeignNode[patch...head]}, Tactic: 0x0, x (Half[-1,3]) -> y (Half[-1,2])"

@@ -7,8 +7,8 @@ Half`` in 1.7. The log of TensorRT 8 has a line per layer instead, with types be
 ``Layer(CaskConvolution): conv1, Tactic: 0x.., x (Float[-1,3,32,32]) -> y (Half[-1,8,32,32])``.
 
 A ``ForeignNode`` is a whole region that TensorRT compiled as one: of its types only those at its
-edges are told, and nothing can be said of the inside. (Seen with 8.6.0: ViT-B/16 with Q/DQ nodes is
-one region with fp16 edges.)
+edges are told, and nothing can be said of the inside. (With 8.6.0 all of ViT-B/16 with Q/DQ nodes
+was three entries, each fp16 by its types: that one is such a region was concluded, its log is lost.)
 """
 
 import json
