@@ -215,7 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="the package index, such as https://HOST/simple (default: PIP_INDEX_URL)",
     )
     options = parser.parse_args(arguments)
-    if options.index is None:
+    if not str(options.index).startswith("https://"):
         parser.error("--index: name the package index, such as https://HOST/simple")
     pythons = {f"{sys.version_info[0]}.{sys.version_info[1]}": sys.executable}
     pythons |= dict(pair.split("=", 1) for pair in options.python)

@@ -69,7 +69,7 @@ def is_left_behind(label: str, runs: bool) -> bool:
     runs is left alone.
     """
     words = label.split("/")
-    if len(words) != 4:
+    if len(words) != 4 or not words[2].isdecimal():
         return False
     boot, space, process, start = words
     if boot != _boot():

@@ -600,6 +600,7 @@ class TestOwners:
 
     def test_somebody_elses_label(self) -> None:
         assert not owner.is_left_behind("whatever", runs=False)
+        assert not owner.is_left_behind(f"{owner.conductor().rsplit('/', 2)[0]}/x/3", runs=True)
 
     def test_the_next_run_takes_them_away(self, yard: Yard) -> None:
         place = owner.conductor().rsplit("/", 2)[0]
