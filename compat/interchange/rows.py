@@ -20,7 +20,7 @@ from compat.interchange.errors import InterchangeError
 from compat.matrix import CROSSCHECKS
 from compat.records import as_line, read_records
 from compat.suite.summary import describe
-from compat.suite.trtexec import WARMUP_MS, Log
+from compat.suite.trtexec import DEFAULT_WARMUP_MS, Log
 
 FILE = "crosschecks.jsonl"
 CHECK = "crosscheck"
@@ -73,9 +73,9 @@ def of_trtexec(
 def _warmup_ms(said: Log | None) -> float:
     """Return how long the warm-up was: trtexec's own where the log does not say."""
     try:
-        return float((said.value("warmUp") if said else None) or WARMUP_MS)
+        return float((said.value("warmUp") if said else None) or DEFAULT_WARMUP_MS)
     except ValueError:
-        return WARMUP_MS
+        return DEFAULT_WARMUP_MS
 
 
 def of_polygraphy(

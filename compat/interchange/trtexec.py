@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compat.interchange.errors import InterchangeError
-from compat.suite.trtexec import WARMUP_MS, Log, counted, read_banner
+from compat.suite.trtexec import DEFAULT_WARMUP_MS, Log, counted, read_banner
 
 __all__ = ["Layer", "Log", "Times", "read_log", "read_profile", "read_times"]
 
@@ -43,7 +43,7 @@ class Layer:
     share: float
 
 
-def read_times(path: Path, warmup_ms: float = WARMUP_MS) -> Times:
+def read_times(path: Path, warmup_ms: float = DEFAULT_WARMUP_MS) -> Times:
     """Read ``--exportTimes=FILE``; older releases export the warm-up as well, which is taken off.
 
     Raises:

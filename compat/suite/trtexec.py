@@ -20,7 +20,7 @@ import numpy as np
 from .outcome import Failed, Unsupported
 
 LEVELLED = ("--noDataTransfers", "--useSpinWait", "--useCudaGraph")
-WARMUP_MS = 200.0  # trtexec's own, sampleOptions.h
+DEFAULT_WARMUP_MS = 200.0  # trtexec's own, sampleOptions.h
 _WARMUP_MS = 500.0
 _SECONDS = 3
 # Where NVIDIA's images and packages put it, on PATH or not.
