@@ -15,7 +15,7 @@ import os
 import sys
 from typing import Any
 
-# What differs from the first one. `flags` are names of BuilderFlag; `level` of
+# What differs from the first one. `flags` and `cleared` are names of BuilderFlag; `level` of
 # HardwareCompatibilityLevel; `targets` of ComputeCapability; a release that lacks a name skips it.
 VARIATIONS: dict[str, dict[str, Any]] = {
     "base": {},
@@ -32,6 +32,9 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "verbose": {"verbosity": "DETAILED"},
     "workspace": {"workspace": 1 << 24},
     "aux-streams": {"aux_streams": 0},
+    "fp16-allowed": {"flags": ["FP16"]},
+    "tf32-forbidden": {"cleared": ["TF32"]},
+    "sparse": {"flags": ["SPARSE_WEIGHTS"]},
     "refit": {"flags": ["REFIT"]},
     "refit-identical": {"flags": ["REFIT_IDENTICAL"]},
     "stripped": {"flags": ["STRIP_PLAN"]},
@@ -68,10 +71,10 @@ def main(argv: list[str]) -> int:
         try:
             data = bytes(_build(trt, wish))
         except Exception as error:  # one release lacks what another one has
-            print("%-18s not built: %s" % (name, str(error).split("\n")[0]))
+            print("%-18s not built: %s" % (name, str(error).split("\n")[0]), flush=True)
             continue
         _store(os.path.join(folder, name + ".engine"), data, trt, wish)
-        print("%-18s %d bytes" % (name, len(data)))
+        print("%-18s %d bytes" % (name, len(data)), flush=True)
     return 0
 
 
@@ -120,9 +123,15 @@ def _build(trt: Any, wish: dict[str, Any]) -> Any:
     return plan
 
 
-def _configure(trt: Any, config: Any, wish: dict[str, Any]) -> None:
+def _set_flags(trt: Any, config: Any, wish: dict[str, Any]) -> None:
     for flag in wish.get("flags", ()):
         config.set_flag(getattr(trt.BuilderFlag, flag))
+    for flag in wish.get("cleared", ()):
+        config.clear_flag(getattr(trt.BuilderFlag, flag))
+
+
+def _configure(trt: Any, config: Any, wish: dict[str, Any]) -> None:
+    _set_flags(trt, config, wish)
     if "level" in wish:
         level = getattr(trt.HardwareCompatibilityLevel, wish["level"])
         config.hardware_compatibility_level = level

@@ -102,8 +102,9 @@ class Conductor:
         rounds = self.kitchen.config.bench.rounds if phase == "bench" else 0
         if len(self.slots) > 1 or (phase == "build" and self.build_limit is not None):
             together, items = self._divide(phase, items)
-            found = units.side_by_side(together, targets, rounds)
-            ordered = units.in_order(found, self._place, len if phase == "bench" else self._size)
+            weigh = len if phase == "bench" else self._size
+            found = units.side_by_side(together, targets, rounds, weigh, len(self.slots))
+            ordered = units.in_order(found, self._place, weigh)
             if asked and ordered and len(self.slots) > 1:
                 self.progress.begin_side_by_side(phase, min(len(self.slots), len(ordered)))
             work = [partial(self._run_unit, unit, asked, False) for unit in ordered]

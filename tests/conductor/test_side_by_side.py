@@ -79,6 +79,18 @@ def test_the_heaviest_model_is_built_first(ran: Ran) -> None:
     assert order[-1] == "light"
 
 
+def test_light_checks_of_a_runtime_share_a_process_and_heavy_ones_do_not(yard: Yard) -> None:
+    """Where a runtime refuses in milliseconds, a process per model would cost more than that."""
+    yard.rounds = 1
+    yard.models = {"one": 1_000, "two": 1_000, "three": 1_000, "heavy": 900_000, "mass": 900_000}
+
+    loads = _of(yard.run(TWO), check="load", builder="trt-a", runtime="trt-b")
+
+    processes = {load["model"]: load["facts"]["pid"] for load in loads}
+    assert processes["one"] == processes["two"] == processes["three"]
+    assert len({processes[model] for model in ("one", "heavy", "mass")}) == 3
+
+
 def test_a_rebuild_follows_its_build_in_the_same_process(ran: Ran) -> None:
     """It compares with the engine that has just been built."""
     (build,) = ran.of(check="build", model="heavy", builder="trt-a")
