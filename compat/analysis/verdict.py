@@ -15,6 +15,9 @@ from compat.matrix import CROSSCHECKS
 _WEIGHTS: Final[tuple[Weight, ...]] = ("blocks", "gap", "rebuild", "note")
 _WORST_FIRST: Final[tuple[UpgradeWord, ...]] = ("blocked", "inconclusive", "rebuild", "safe")
 
+# More models than so are counted, not named.
+_FEW: Final = 3
+
 Cells = dict[tuple[str, str, str, str], list[Mapping[Pair, Observation]]]
 
 
@@ -111,19 +114,36 @@ def _said(worst: Cause, group: list[Cause], items: int) -> str:
     """The worst cause in words, led by its place or by how many it stands for."""
     if worst.item is None:
         return worst.text
-    place = " ".join(filter(None, (worst.item.item["model"], _precision(worst.item))))
+    place = _place(worst.item)
     if items > 1:
         same = len({c.text for c in group}) == 1
-        place = f"{items} items" if same else f"{items} items, worst {place}"
+        place = f"{items} items{_whose(group)}" if same else f"{items} items, worst {place}"
     verb = " not run" if worst.item.status == "not-run" else ""
     way = f" ({worst.way})" if worst.way else ""
     return f"{place}{way}{verb}: {worst.text}"
 
 
-def _precision(item: Observation) -> str:
-    variant = item.item["variant"]
-    named = (item.item["precision"], variant if variant != "plain" else "", item.item.get("point"))
-    return " ".join(filter(None, named))
+def _place(item: Observation) -> str:
+    """Name an item: model, precision, variant and batch point."""
+    return " ".join(filter(None, (_name(item), item.item.get("point"))))
+
+
+def _name(item: Observation) -> str:
+    model, precision, variant = (item.item[key] for key in ("model", "precision", "variant"))
+    return " ".join((model, precision, *([variant] if variant != "plain" else [])))
+
+
+def _whose(group: Iterable[Cause]) -> str:
+    """Say whose items they are, as far as that is short: one cell, or a few models."""
+    items = [c.item for c in group if c.item is not None]
+    names = list(dict.fromkeys(map(_name, items)))
+    models = list(dict.fromkeys(item.item["model"] for item in items))
+    if len(names) == 1:
+        return f" of {names[0]}"
+    if len(models) > _FEW:
+        return f" of {len(models)} models"
+    *first, last = models
+    return f" of {', '.join(first)} and {last}" if first else f" of {last}"
 
 
 def _worst(group: list[Cause]) -> Cause:

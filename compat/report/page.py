@@ -107,15 +107,16 @@ def _content(
     told = [] if summary_only else details.worth_telling(cells, only_trouble=only_trouble)
     linked = {c.anchor for c in told}
     shown = [] if summary_only else items
+    timed = tables.of_upgrades(items) if summary_only else items
     band = float(results.plan["limits"]["latency"])
     models = list(dict.fromkeys(c.key[2] for c in cells))
     names = [] if summary_only else models
-    device = tables.has_device_memory(shown)
+    device = tables.has_device_memory(timed)
     return {
         "families": matrix.families(results.plan["targets"], cells, linked),
         "drift": tables.drift_rows(shown, linked),
         "labels": tables.label_rows(shown, linked),
-        "latency": tables.latency_rows(shown, band, linked, device=device),
+        "latency": tables.latency_rows(timed, band, linked, device=device),
         "device_memory": device,
         "crosschecks": crosschecks.rows(shown, others, band, linked),
         "variants": claims.variant_rows(results.variants, names, linked),

@@ -94,6 +94,28 @@ def latency_rows(
     return sorted((_latency_row(r, band, linked, device) for r in listed), key=_trouble)
 
 
+def of_upgrades(items: Iterable[Row]) -> list[Row]:
+    """The latency rows that have a ratio to the current version, and those they are held against.
+
+    Model by model, the current version first.
+    """
+    listed = [r for r in items if r.text("check") == "latency" and r.ran]
+    compared = {_timed(r) for r in listed if r.number("ratio") is not None}
+    sides = [r for r in listed if r.number("ratio") is not None or _is_current(r)]
+    order = list(dict.fromkeys(_timed(r) for r in sides if _timed(r) in compared))
+    sides = [r for r in sides if _timed(r) in compared]
+    return sorted(sides, key=lambda r: (order.index(_timed(r)), not _is_current(r)))
+
+
+def _timed(row: Row) -> tuple[str, ...]:
+    """Return what a row and the one it is held against have in common."""
+    return (*row.cell[2:], row.text("point"))
+
+
+def _is_current(row: Row) -> bool:
+    return (row.text("builder_role"), row.text("runtime_role")) == ("current", "current")
+
+
 def _trouble(row: TableRow) -> int:
     return {"bad": 0, "unclear": 1}.get(row.mark.style, 2)
 
@@ -113,8 +135,7 @@ def _latency_row(row: Row, band: float, linked: set[str], device: bool) -> Table
         numbers += (figures.megabytes(row.number("latency_device_bytes")),)
     ratio, low, high = row.number("ratio"), row.number("ratio_low"), row.number("ratio_high")
     if ratio is None or low is None or high is None:
-        is_current = (row.text("builder_role"), row.text("runtime_role")) == ("current", "current")
-        word = "current" if is_current else figures.DASH  # a baseline is compared with nothing
+        word = "current" if _is_current(row) else figures.DASH  # a baseline is held against nothing
         return _row(row, numbers, linked, Markup("<td>{}</td>").format(word))
     style = figures.mark(_state(row)).style
     drawing = interval.draw(ratio, low, high, band, style)

@@ -58,7 +58,8 @@ class Machine:
 def this_machine(facts: Facts, driver: Driver, file: Path | None = None) -> Machine:
     """Describe this machine by what its driver library and kernel module say."""
     devices = tuple(
-        _device(facts, gpu.name, int(gpu.arch.removeprefix("sm_"))) for gpu in driver.gpus
+        _device(facts, gpu.name, int(gpu.arch.removeprefix("sm_")))
+        for gpu in dict.fromkeys(driver.gpus)  # what is said of one holds for its likes
     )
     try:
         found = re.search(

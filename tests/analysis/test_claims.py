@@ -254,6 +254,15 @@ def test_hardware_compatible_engines_are_held_against_plain_ones(factor: float, 
     assert row.value == pytest.approx(factor - 1, abs=0.01)
 
 
+def test_a_variant_that_is_faster_is_not_called_slower_by_less_than_nothing() -> None:
+    claims = _claims(_latency(TRT, "fp16", 0.01), _latency(TRT, "fp16", 0.0097, "hc-ampere-plus"))
+
+    row = _row(claims, "hardware-compatible-cost/")
+    assert row.measured.endswith("% faster")
+    assert "-" not in row.measured + row.interval
+    assert row.word == "refuted"
+
+
 @pytest.mark.parametrize(("identical", "word"), [(0, "confirmed"), (1, "inconclusive")])
 def test_a_rebuild_with_other_bytes_shows_that_builds_differ(identical: int, word: str) -> None:
     """Equal bytes show nothing: the next build may still differ."""

@@ -315,6 +315,21 @@ def test_equal_causes_are_one_reason_led_by_the_worst() -> None:
     assert reason.worst == 0.7
 
 
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        (("m",), "3 items of m fp32 (rebuilt engine): "),
+        (("m", "n"), "6 items of m and n (rebuilt engine): "),
+        (("m", "n", "o", "p"), "12 items of 4 models (rebuilt engine): "),
+    ],
+)
+def test_a_reason_says_whose_items_they_are(models: tuple[str, ...], said: str) -> None:
+    """ "2 items: constant output" sent the reader looking for the model."""
+    found = upgrade(("accuracy", REBUILT, {"numbers": {"golden_cosine": 0.7}}), models=models)
+
+    assert found.reasons[0].text.startswith(said)
+
+
 def test_reasons_that_block_come_first() -> None:
     found = upgrade(
         ("latency", KEPT, no("not-run", "no-record")),

@@ -56,6 +56,25 @@ def test_split_pages_are_valid_html(results: Results, monkeypatch: pytest.Monkey
     assert len(parsed(results)) == len(builders.MODELS) + 1
 
 
+def test_the_index_of_split_pages_has_the_latency_of_what_an_upgrade_compares(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faster or slower is asked of the whole upgrade, not model by model."""
+    monkeypatch.setattr(page, "CELLS_PER_PAGE", 1)
+    _, index = parsed(results)[-1]
+
+    (section,) = [e for e in index.iter("section") if e.get("id") == "performance"]
+    (body,) = section.iter("tbody")
+    rows = [[text_of(cell) for cell in row] for row in body]
+    compared = results.table[results.table["ratio"].notna()]
+    assert len([row for row in rows if row[6] != "\N{EN DASH}"]) == len(compared) > 0
+    quiet = [row for row in rows if "holds" in row[4] or row[5] == "current"]
+    assert rows[-len(quiet) :] == quiet  # trouble stands first
+    for before, after in pairwise(quiet):  # a ratio stands below what it is held against
+        if after[5] != "current":
+            assert (before[0], before[1], before[3]) == (after[0], after[1], after[3])
+
+
 def test_a_model_page_tells_trouble_only_and_fills_every_link(
     results: Results, monkeypatch: pytest.MonkeyPatch
 ) -> None:

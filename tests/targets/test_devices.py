@@ -102,6 +102,14 @@ class TestThisMachine:
         assert machine.devices[0].kind == "data centre"
         assert str(machine) == "Tesla V100-SXM2-16GB (sm_70), driver 535.104.05 (CUDA 12.2)"
 
+    def test_several_gpus_of_one_kind_are_told_once(self, tmp_path: Path) -> None:
+        """`targets check` on four H200s said everything four times."""
+        driver = Driver("13.0", [Gpu("NVIDIA H200", "sm_90")] * 4, "")
+
+        machine = this_machine(facts(), driver, tmp_path / "absent")
+
+        assert [str(device) for device in machine.devices] == ["NVIDIA H200 (sm_90)"]
+
     def test_a_gpu_whose_name_is_new(self, tmp_path: Path) -> None:
         """The driver measures the capability; the name need not be known."""
         driver = Driver("13.4", [Gpu("NVIDIA Something", "sm_90")], "")

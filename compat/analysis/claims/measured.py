@@ -30,7 +30,7 @@ INT8_LATENCY: Final = Statement(
     high=1 / 3,
 )
 INT8_TOP1: Final = Statement(
-    "int8-top1", "int8 loses less than 1% of top-1", high=0.01, unit="lost"
+    "int8-top1", "int8 loses less than 1% of top-1", high=0.01, unit="lost", opposite="gained"
 )
 FP16_MEMORY: Final = Statement(
     "fp16-memory",
@@ -38,6 +38,7 @@ FP16_MEMORY: Final = Statement(
     0.4 * (1 - ABOUT),
     0.4 * (1 + ABOUT),
     unit="less",
+    opposite="more",
 )
 HARDWARE: Final = Statement(
     "hardware-compatible-cost",
@@ -45,6 +46,7 @@ HARDWARE: Final = Statement(
     0.2 * (1 - ABOUT),
     0.25 * (1 + ABOUT),
     unit="slower",
+    opposite="faster",
 )
 
 

@@ -16,7 +16,10 @@ COMMON: Final = "common claim"
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One claim; a figure confirms it between ``low`` and ``high``. ``unit`` follows a figure."""
+    """One claim; a figure confirms it between ``low`` and ``high``.
+
+    ``unit`` follows a figure; ``opposite`` follows it without its sign where all of it is negative.
+    """
 
     id: str
     text: str
@@ -24,6 +27,7 @@ class Statement:
     high: float = inf
     source: str = COMMON
     unit: str = ""
+    opposite: str = ""
 
     def row(self, place: str, where: str, word: ClaimWord, measured: str, **more: Any) -> Claim:
         """Return one row of this claim; ``place`` makes its id unique and stable."""
@@ -46,12 +50,12 @@ class Statement:
         """Return the row of a figure with its interval (both its ends the same: exact)."""
         value, low, high = span
         word, note = self._word(value, low, high) if not unclear else ("inconclusive", unclear)
-        ends = "" if low == high else f"{shown(low)} to {shown(high)}"
+        measured, ends = self._told(value, low, high, shown)
         return self.row(
             place,
             where,
             word,
-            f"{shown(value)} {self.unit}".strip(),
+            measured,
             note=note,
             interval=ends,
             value=value,
@@ -59,6 +63,16 @@ class Statement:
             high=high,
             items=tuple(items),
         )
+
+    def _told(
+        self, value: float, low: float, high: float, shown: Callable[[float], str]
+    ) -> tuple[str, str]:
+        """Return a figure and its interval in words; "-3% slower" nobody would say."""
+        unit, ends = self.unit, (low, high)
+        if self.opposite and high < 0:
+            unit, value, ends = self.opposite, -value, (-high, -low)
+        span = "" if low == high else f"{shown(ends[0])} to {shown(ends[1])}"
+        return f"{shown(value)} {unit}".strip(), span
 
     def _word(self, value: float, low: float, high: float) -> tuple[ClaimWord, str]:
         if self.low <= low and high <= self.high:
