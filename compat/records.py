@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +92,15 @@ def is_broken(record: Mapping[str, Any]) -> bool:
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file; a half-written last line is passed over."""
-    if not path.is_file():
+    """Yield the records of a file; a half-written last line is passed over.
+
+    A report that is kept may hold them packed: where the file is not there, its ``.gz`` is read.
+    """
+    packed = path.with_name(path.name + ".gz")
+    if not path.is_file() and not packed.is_file():
         return
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    opener = path.open if path.is_file() else partial(gzip.open, packed, "rt")
+    with opener(encoding="utf-8", errors="replace") as stream:
         for line in stream:
             try:
                 record = json.loads(line)

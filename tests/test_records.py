@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,17 @@ def test_a_half_written_line_costs_only_itself(tmp_path: Path) -> None:
     RecordStore(path).append(_record("load/c"))
 
     assert [record["item"] for record in read_records(path)] == ["load/a", "load/c"]
+
+
+def test_the_records_of_a_kept_report_may_be_packed(tmp_path: Path) -> None:
+    """What stands in git is small; the file itself, where it is there, is the newer one."""
+    path = tmp_path / "records.jsonl"
+    RecordStore(path).append(_record("load/a"))
+    packed = path.with_name("records.jsonl.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+    assert [record["item"] for record in read_records(path)] == ["load/a"]
+
+    RecordStore(path).append(_record("load/b"))
+    assert [record["item"] for record in read_records(path)] == ["load/b"]
