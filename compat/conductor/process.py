@@ -27,7 +27,9 @@ class Watch:
     """What is known of a running suite process."""
 
     started: str | None = None  # id of the item in progress
+    spawned: float = field(default_factory=time.monotonic)
     since: float = field(default_factory=time.monotonic)
+    start_s: float | None = None  # from its start to that of its first item; None once told
     finished: set[str] = field(default_factory=set)
     facts: dict[str, Any] = field(default_factory=dict)  # what that item has settled so far
     target: dict[str, Any] = field(default_factory=dict)
@@ -139,11 +141,21 @@ def _take(events: Path, watch: Watch, on_result: Callable[[Result], None]) -> No
             if event["event"] == "session":
                 watch.target = event["target"]
             elif event["event"] == "started":
+                if watch.started is None and not watch.finished:
+                    watch.start_s = watch.since - watch.spawned
                 watch.started, watch.facts = event["item"], {}
             elif event["event"] == "result":
                 watch.started = None
                 watch.finished.add(event["item"])
-                on_result(as_result(event, watch.target))
+                on_result(_with_start(as_result(event, watch.target), watch))
+
+
+def _with_start(record: Result, watch: Watch) -> Result:
+    """Let the first result of a process say what its start took: no item's time holds it."""
+    if watch.start_s is not None:
+        record["facts"] = {**record["facts"], "process_start_s": round(watch.start_s, 3)}
+        watch.start_s = None
+    return record
 
 
 @contextlib.contextmanager

@@ -52,6 +52,15 @@ def test_one_process_does_all_items(tmp_path: Path) -> None:
     assert results[0]["target"] == {"version": "9.9.9"}
 
 
+def test_what_a_process_took_to_start_stands_in_its_first_result(tmp_path: Path) -> None:
+    """No item's own seconds hold it, and of a hundred processes it is most of the harness."""
+    results = _run(_job(tmp_path, ["ok", "segfault", "ok", "ok"]))
+
+    told = [r["facts"].get("process_start_s") for r in results]
+    assert [start is not None for start in told] == [True, False, True, False]
+    assert all(0 < start < 30 for start in told if start is not None)
+
+
 def test_a_crash_costs_its_own_item(tmp_path: Path) -> None:
     """The suite starts again behind the item that died, and the signal is named."""
     results = _run(_job(tmp_path, ["ok", "segfault", "ok", "ok"]))

@@ -12,9 +12,10 @@ from typing import Any
 
 from compat.engine.prediction import Engine, Runtime, Statement, predict
 from compat.engine.rules import rules
+from compat.records import read_records
 
 ROOT = Path(__file__).parents[2]
-REPORTS = ("h200", "h200-models")
+REPORTS = ("h200", "h200-models", "h200-full")
 _RAN = ("ok", "refused", "crashed", "timeout", "failed")
 
 
@@ -53,8 +54,7 @@ def _trials() -> Iterator[Trial]:
     for report in REPORTS:
         folder = ROOT / "reports" / report
         plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-        lines = (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()
-        newest = {record["item"]: record for record in map(json.loads, lines)}
+        newest = {record["item"]: record for record in read_records(folder / "records.jsonl")}
         targets = {target["name"]: target for target in plan["targets"]}
         for item in plan["items"]:
             denied = item.get("damage") == "host-code-denied"
