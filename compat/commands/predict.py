@@ -68,8 +68,7 @@ def _predictions(arguments: argparse.Namespace) -> Iterator[Prediction]:
     runtimes = list(_runtimes(arguments))
     arch = _one_arch(arguments.built_for)
     for path in engines(arguments.files):
-        engine = engine_of(path, variant=arguments.variant, arch=arch)
-        engine = replace(engine, platform=arguments.built_on)
+        engine = engine_of(path, variant=arguments.variant, arch=arch, platform=arguments.built_on)
         for runtime in runtimes:
             yield foretell(engine, runtime)
 
