@@ -156,7 +156,8 @@ def _table(found: Iterable[Prediction]) -> Iterator[str]:
 def _built(engine: Engine) -> str:
     arch = f"sm_{engine.arch}" if engine.arch else ""
     level = "" if engine.variant or engine.level == "none" else engine.level
-    parts = (engine.flavour, engine.version, engine.variant, arch, level)
+    variant = engine.variant or ("vc" if engine.lean_runtime == "embedded" else "")
+    parts = (engine.flavour, engine.version, variant, arch, level)
     return " ".join(filter(None, parts)) or "no whole engine"
 
 
