@@ -57,13 +57,15 @@ class Archive:
 
     `bytes` is the length with header and closing magic that it declares; `values` are its first
     values and `behind` the first ones behind the weights, each with the tag of the record that it
-    stands in (0: in none). `weight_bytes` is None where no weights were found.
+    stands in (0: in none). `weight_bytes` is None where no weights were found; `weights_end` is
+    where they end, counted from the archive's start.
     """
 
     format: int
     bytes: int
     values: tuple[tuple[int, Value], ...]
     weight_bytes: int | None = None
+    weights_end: int = 0
     behind: tuple[tuple[int, Value], ...] = ()
 
     @property
@@ -102,10 +104,11 @@ def read_archive(source: Bounded, start: int, end: int) -> Archive:
     if not found or found[-1][0] != weights or not weights:
         return Archive(number, header + length, values)
     count = int(found[-1][1])
-    behind = start + found[-1][2] + count
+    weights_end = found[-1][2] + count
+    behind = start + weights_end
     data = source.upto(behind, min(_READ_BYTES, end - behind)) if behind < end else b""
     rest = tuple((record, value) for record, value, _ in _values(data, 0, [weights], 0))
-    return Archive(number, header + length, values[:-1], count, rest)
+    return Archive(number, header + length, values[:-1], count, weights_end, rest)
 
 
 def number_between(

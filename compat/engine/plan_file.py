@@ -279,6 +279,10 @@ def _check_archive(
         )
         return
     close = len(archive.CLOSING)
+    if found.weights_end > end - start - close:
+        plan.problems.append(
+            f"its weights ({found.weight_bytes} bytes) lie beyond its archive ({end - start} bytes)"
+        )
     if found.bytes < end - start:
         plan.notes.append(f"has {end - start - found.bytes} bytes behind its archive's end")
     elif source.at(end - close, close) != archive.CLOSING:

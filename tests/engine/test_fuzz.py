@@ -32,6 +32,7 @@ def _shrunk(variant: str) -> bytes:
     struct.pack_into("<Q", data, 16, len(data))
     struct.pack_into("<Q", data, 48, archive_end - 56)
     struct.pack_into("<Q", data, 72, archive_end - 56 - 24)
+    struct.pack_into("<Q", data, data.index(struct.pack("<4H", 0x80B0, 1, 0x8009, 1)) + 8, 16)
     return bytes(data)
 
 

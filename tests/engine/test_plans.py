@@ -211,6 +211,17 @@ def test_an_archive_without_its_version_is_told(plan: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("value", [2**17, 2**32, 2**63, U64_MAX])
+def test_weights_that_lie_beyond_a_plan_are_told(plan: Path, value: int) -> None:
+    """The number behind which everything else is found."""
+    place = plan.read_bytes().index(struct.pack("<HHHHQ", 0x80BB, 1, 0x8009, 1, 256)) + 8
+    _change(plan, place, struct.pack("<Q", value))
+
+    assert inspect_file(plan).problems == [
+        f"its weights ({value} bytes) lie beyond its archive (76637 bytes)"
+    ]
+
+
 def test_a_flipped_bit_in_the_weights_is_not_seen_without_the_manifest(plan: Path) -> None:
     """TensorRT has no checksum; `--digest` is for that."""
     data = plan.read_bytes()
