@@ -1,14 +1,15 @@
 """How many engines a second ``trt-compat inspect`` reads, and in how much memory.
 
 ``python benchmarks/inspect_speed.py [--files 10000] [--folder DIR]`` makes files of 100 MB out of
-the real engines in tests/engine/data: their own bytes, a section of weights that is grown with a
-hole (the files are sparse), and the real end. Each has a manifest. The command runs twice, the
+the real engines in tests/engine/data, of TensorRT and TensorRT-RTX: their own bytes, and weights
+that are grown with a hole (the files are sparse). Each has a manifest. The command runs twice, the
 second time from a warm cache; its own start is part of the measured time.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import re
 import struct
@@ -74,24 +75,39 @@ def _inspect(folder: str) -> tuple[list[dict[str, object]], int]:
 
 def _make(folder: Path, count: int) -> None:
     small = [path.read_bytes() for path in sorted(DATA.glob("rtx-*.engine"))]
+    small += [gzip.decompress(path.read_bytes()) for path in sorted(DATA.glob("*-tiny.engine.gz"))]
     for number in range(count):
         data = small[number % len(small)]
         path = folder / f"{number:05}.engine"
-        _grow(path, data)
-        claims = {"flavour": "tensorrt_rtx", "bytes": SIZE, "sha256": "0" * 64}
+        rtx = data[:4] == b"vtrt"
+        (_grow_rtx if rtx else _grow_trt)(path, data)
+        flavour = "tensorrt_rtx" if rtx else "tensorrt"
+        claims = {"flavour": flavour, "bytes": SIZE, "sha256": "0" * 64}
         path.with_name(path.name + ".json").write_text(json.dumps(claims), encoding="utf-8")
 
 
-def _grow(path: Path, data: bytes) -> None:
+def _grow_rtx(path: Path, data: bytes) -> None:
     """Write a plan of 100 MB: the last section, the weights, takes what is missing."""
-    grown = bytearray(data)
-    (weights,) = struct.unpack_from("<Q", grown, 104)
-    struct.pack_into("<Q", grown, 16, SIZE)
-    struct.pack_into("<Q", grown, 104, weights + SIZE - len(data))
+    _write(path, data, (16, 104), len(data) - 4)
+
+
+def _grow_trt(path: Path, data: bytes) -> None:
+    """Write a plan of 100 MB: the weights in the archive take what is missing."""
+    old = data[:4] == b"ptrt"
+    weights = data.index((b"\xbb" if old else b"\xb0") + b"\x80\1\0\x09\x80\1\0") + 8
+    _write(path, data, (16, weights) if old else (16, 48, 72, weights), weights + 8)
+
+
+def _write(path: Path, data: bytes, lengths: tuple[int, ...], hole: int) -> None:
+    """Write a plan with a hole at a place, added to the lengths that stand at others."""
+    grown, more = bytearray(data), SIZE - len(data)
+    for place in lengths:
+        (count,) = struct.unpack_from("<Q", grown, place)
+        struct.pack_into("<Q", grown, place, count + more)
     with path.open("wb") as stream:
-        stream.write(grown[:-4])
-        stream.seek(SIZE - 4)
-        stream.write(data[-4:])
+        stream.write(grown[:hole])
+        stream.seek(hole + more)
+        stream.write(grown[hole:])
 
 
 if __name__ == "__main__":

@@ -15,8 +15,7 @@ import pytest
 from compat.cli import main
 from compat.cli.predict import VARIANTS as OFFERED
 from compat.engine.prediction import VARIANTS
-from compat.suite.manifest import store
-from tests.engine.conftest import DATA, enterprise
+from tests.engine.conftest import DATA, enterprise, hollow
 
 ROOT = Path(__file__).parents[1]
 RTX = DATA / "rtx-1.6.1.120.engine"
@@ -50,9 +49,7 @@ def test_several_runtimes_and_gpus_are_a_table(capsys: pytest.CaptureFixture[str
 
 def test_host_code_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A version-compatible plan loads in a newer lean runtime that is told to trust it."""
-    plan = enterprise("plain", tmp_path / "raw").read_bytes()
-    engine = tmp_path / "a.engine"
-    store(str(engine), plan, {"flavour": "tensorrt", "version": "8.6.0", "variant": "vc"})
+    engine = hollow("8.6.0.12", "vc", tmp_path / "a.engine")
     call = ["predict", str(engine), "--runtime", "tensorrt_lean==10.16.1.11"]
 
     assert main(call) == 1

@@ -68,8 +68,7 @@ def _predictions(arguments: argparse.Namespace) -> Iterator[Prediction]:
     runtimes = list(_runtimes(arguments))
     arch = _one_arch(arguments.built_for)
     for path in engines(arguments.files):
-        engine = engine_of(path, variant=arguments.variant, arch=arch)
-        engine = replace(engine, platform=arguments.built_on)
+        engine = engine_of(path, variant=arguments.variant, arch=arch, platform=arguments.built_on)
         for runtime in runtimes:
             yield foretell(engine, runtime)
 
@@ -157,7 +156,8 @@ def _table(found: Iterable[Prediction]) -> Iterator[str]:
 def _built(engine: Engine) -> str:
     arch = f"sm_{engine.arch}" if engine.arch else ""
     level = "" if engine.variant or engine.level == "none" else engine.level
-    parts = (engine.flavour, engine.version, engine.variant, arch, level)
+    variant = engine.variant or ("vc" if engine.lean_runtime == "embedded" else "")
+    parts = (engine.flavour, engine.version, variant, arch, level)
     return " ".join(filter(None, parts)) or "no whole engine"
 
 

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from compat.engine.bounded import Bounded, UnreadableError
-from compat.engine.plan_file import Plan
+from compat.engine.plan_file import Plan, Stated
+from compat.engine.prediction import VARIANTS
 from compat.suite.manifest import manifest_path, sha256_of
 
 #: A manifest is about a kilobyte.
 _MAX_BYTES = 1 << 18
 
 _CLAIM_CHARACTERS = 200
+_WITH_LEAN = "vc"
 _CLAIMS = ("flavour", "version", "arch", "variant", "precision", "model", "sha256", "bytes")
 
 
@@ -73,19 +75,33 @@ def check(manifest: Manifest, engine: Path | str, size: int, plan: Plan | None) 
         say(f"its manifest says {flavour!r}, it is a plan of {plan.flavour}")
     elif version is not None and plan.version and not _agrees(str(version), plan.version):
         say(f"its manifest says version {version!r}, the plan {plan.version}")
-    _check_gpu(claims, plan, say)
+    _check_build(claims, plan, say)
 
 
-def _check_gpu(claims: dict[str, str | int], plan: Plan, say: Callable[[str], None]) -> None:
-    """Hold architecture and hardware level against the record of the GPU, where a plan has one."""
+def _check_build(claims: dict[str, str | int], plan: Plan, say: Callable[[str], None]) -> None:
+    """Hold architecture and variant against the record of the GPU and the sections."""
     arch, variant = claims.get("arch"), claims.get("variant")
     if plan.arch and isinstance(arch, str) and arch.startswith("sm_") and arch != plan.arch:
         say(f"its manifest says {arch!r}, the plan {plan.arch}")
+    lean = plan.stated.get("lean_runtime")
+    if lean and isinstance(variant, str) and lean_contradicts(lean, variant):
+        inside = "a lean runtime inside" if lean.value == "embedded" else "no lean runtime inside"
+        say(f"its manifest says variant {variant!r}, the plan has {inside}")
     level = plan.device.get("hardware_compatibility")
     if level and variant is not None:
         claimed = "ampere-plus" if variant == "hc-ampere-plus" else "none"
         if level.value in ("none", "ampere-plus") and level.value != claimed:
             say(f"its manifest says variant {variant!r}, the plan hardware level {level.value}")
+
+
+def lean_contradicts(lean: Stated, variant: str) -> bool:
+    """Tell whether a plan with, or without, a lean runtime cannot be of a variant.
+
+    That one is missing is believed of releases whose plans were seen with one.
+    """
+    if lean.value == "embedded":
+        return variant in VARIANTS and variant != _WITH_LEAN
+    return variant == _WITH_LEAN and lean.how == "observed"
 
 
 def check_digest(manifest: Manifest, engine: Path | str) -> None:

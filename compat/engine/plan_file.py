@@ -13,12 +13,14 @@ from typing import Any
 
 from compat.engine import archive
 from compat.engine.bounded import Bounded, UnreadableError
-from compat.engine.plan_format import How, Layout, Place, Record, packed, plan_format
+from compat.engine.plan_format import How, Layout, Library, Place, Record, packed, plan_format
 
 #: More sections than this are no plan that anybody was seen to write.
 MAX_SECTIONS = 64
 
 _ROW_BYTES = 24
+_LEAN = "LEAN"
+_LIBRARY_BYTES, _MACHINE_AT = 20, 18  # of an ELF header
 _VERSION_PARTS = 4
 _CAPABILITY = ("major", "minor")
 
@@ -95,16 +97,26 @@ def read_plan(source: Bounded, layout: Layout, start: int, end: int) -> Plan:
         value = _value(place, head)
         if value is not None:
             plan.stated[place.name] = Stated(value, place.how)
-    if layout.magic == archive.MAGIC:
-        _read_archive(source, plan, start, end, end)
     if "bytes" in plan.stated:
         _check_length(source, layout, plan, start, end)
+    if layout.magic == archive.MAGIC:
+        _read_archive(source, plan, start, start + (plan.declared_bytes or 0), end)
     if "sections" in plan.stated:
         _read_sections(source, layout, plan, start, end)
     if _was_seen(layout, plan):
         plan.problems += plan.notes
         plan.notes = []
+        _check_format(plan)
     return plan
+
+
+def _check_format(plan: Plan) -> None:
+    """See that a release that was seen has one of the formats that were."""
+    number = plan.stated.get("archive_format")
+    if number and not plan_format().format_of(plan.flavour, number.value):
+        plan.problems.append(
+            f"its archive has the format {number.value}, which no plan of {plan.version} had"
+        )
 
 
 def _was_seen(layout: Layout, plan: Plan) -> bool:
@@ -137,9 +149,10 @@ def _targets(bits: int) -> list[str]:
 
 
 def _check_length(source: Bounded, layout: Layout, plan: Plan, start: int, end: int) -> None:
-    declared = plan.declared_bytes = int(plan.stated.pop("bytes").value)
-    real = end - start
-    if declared < layout.header:
+    declared = int(plan.stated.pop("bytes").value)
+    declared += layout.header if layout.bytes_without_header else 0
+    plan.declared_bytes, real = declared, end - start
+    if declared < layout.header + (len(archive.CLOSING) if layout.bytes_without_header else 0):
         plan.problems.append(f"declares {declared} bytes, less than its own header")
     elif declared > real:
         plan.problems.append(f"is cut: it declares {declared} bytes and {real} are there")
@@ -177,16 +190,35 @@ def _read_sections(source: Bounded, layout: Layout, plan: Plan, start: int, end:
         elif section.tag == "ENGN":
             at = start + section.at
             _read_archive(source, plan, at, at + section.bytes, end)
-    if plan.flavour == "tensorrt" and not plan.problems:
-        lean = any(_is_library(source, start + one.at) for one in plan.sections)
-        plan.stated["lean_runtime"] = Stated("embedded" if lean else "none", "inferred")
+    if plan.flavour == "tensorrt" and not beyond:
+        _find_lean(source, layout, plan, start)
     if not plan.problems:
         _check_gaps(layout, plan, table_end, limit - len(layout.closing))
 
 
-def _is_library(source: Bounded, place: int) -> bool:
-    """Tell whether a section is a shared library of Linux or Windows."""
-    return source.upto(place, 4).startswith((b"\x7fELF", b"MZ"))
+def _find_lean(source: Bounded, layout: Layout, plan: Plan, start: int) -> None:
+    """Say whether a lean runtime is inside, and for which platform: no plan has another library."""
+    lean = [one for one in plan.sections if one.tag == _LEAN]
+    libraries = [_library(source, start + one.at) for one in lean or plan.sections]
+    inside = next((one for one in libraries if one), None)
+    how: How = "observed" if _was_seen(layout, plan) else "inferred"
+    plan.stated["lean_runtime"] = Stated("embedded" if lean or inside else "none", how)
+    if inside and inside.platform:
+        plan.stated["lean_platform"] = Stated(inside.platform, "inferred")
+    elif lean and not inside and start + lean[0].at + _LIBRARY_BYTES <= source.size:
+        plan.notes.append("its lean runtime is no library: overwritten, or of an unknown kind")
+
+
+def _library(source: Bounded, place: int) -> Library | None:
+    """Return what kind of library begins at a place, if one does."""
+    head = source.upto(place, _LIBRARY_BYTES)
+    if len(head) < _LIBRARY_BYTES:
+        return None
+    (machine,) = packed("u16").unpack_from(head, _MACHINE_AT)
+    for row in plan_format().libraries:
+        if head.startswith(row.magic) and row.machine in (None, machine):
+            return row
+    return None
 
 
 def _check_gaps(layout: Layout, plan: Plan, start: int, end: int) -> None:
@@ -217,34 +249,71 @@ def _read_archive(source: Bounded, plan: Plan, start: int, end: int, there: int)
     whole = end <= there
     try:
         found = archive.read_archive(source, start, min(end, there))
-        closing = source.at(end - len(archive.CLOSING), len(archive.CLOSING)) if whole else b""
     except UnreadableError as error:
         if whole:
             plan.notes.append(str(error))
         return
     known = plan_format().format_of(plan.flavour, found.format)
     plan.stated["archive_format"] = Stated(found.format, known.how if known else "inferred")
-    if whole and found.bytes > end - start:
-        plan.problems.append(
-            f"is cut: its archive declares {found.bytes} bytes and {end - start} are there"
-        )
-    elif whole and found.bytes < end - start:
-        plan.notes.append(f"has {end - start - found.bytes} bytes behind its archive's end")
-    elif whole and closing != archive.CLOSING:
-        plan.notes.append("its archive does not end as archives do: overwritten or missing")
+    observed = known is not None and known.how == "observed"
+    if whole:
+        _check_archive(source, plan, found, start, end)
     if found.version and plan.version and found.version != plan.version:
         plan.problems.append(f"its header says {plan.version}, its archive {found.version}")
     elif found.version and not plan.version:
-        plan.stated["version"] = Stated(found.version, "inferred")
+        plan.stated["version"] = Stated(found.version, "observed" if observed else "inferred")
+    elif observed and whole and not found.version:
+        plan.problems.append("its archive does not begin with the version that built it")
+    _read_values(plan, found)
+    if whole:
+        _read_trailers(source, plan, found, start, end)
+
+
+def _check_archive(
+    source: Bounded, plan: Plan, found: archive.Archive, start: int, end: int
+) -> None:
+    """Hold the archive's own length, and its end, against the place it has in the plan."""
+    if found.bytes > end - start:
+        plan.problems.append(
+            f"is cut: its archive declares {found.bytes} bytes and {end - start} are there"
+        )
+        return
+    close = len(archive.CLOSING)
+    if found.weights_end > end - start - close:
+        plan.problems.append(
+            f"its weights ({found.weight_bytes} bytes) lie beyond its archive ({end - start} bytes)"
+        )
+    if found.bytes < end - start:
+        plan.notes.append(f"has {end - start - found.bytes} bytes behind its archive's end")
+    elif source.at(end - close, close) != archive.CLOSING:
+        plan.notes.append("its archive does not end as archives do: overwritten or missing")
+
+
+def _read_trailers(
+    source: Bounded, plan: Plan, found: archive.Archive, start: int, end: int
+) -> None:
+    """Take what is known to stand near an archive's end."""
+    for row in plan_format().trailers_of(found.format):
+        number = archive.number_between(source, start, end, row.before, row.after)
+        if number is not None:
+            word = row.names[number] if number < len(row.names) else number
+            plan.stated[row.name] = Stated(word, row.how)
+
+
+def _read_values(plan: Plan, found: archive.Archive) -> None:
+    """Take what an archive's records say of the build and of the GPU."""
+    if found.weight_bytes is not None:
+        plan.stated["weight_bytes"] = Stated(found.weight_bytes, "observed")
     for record in plan_format().records_of(found.format):
-        values = found.record(record.tag)
-        if len(values) == record.count:
-            plan.device.update(_members(record, values))
+        values = found.record(record.tag, behind=record.behind)
+        if len(values) >= record.count:
+            (plan.stated if record.of == "build" else plan.device).update(_members(record, values))
 
 
-def _members(record: Record, values: tuple[float, ...]) -> Iterator[tuple[str, Stated]]:
+def _members(record: Record, values: tuple[archive.Value, ...]) -> Iterator[tuple[str, Stated]]:
     for member in record.members:
-        value: float | str = values[member.index]
+        value = values[member.index]
         if member.names and value in range(len(member.names)):
             value = member.names[int(value)]
-        yield member.name, Stated(value, member.how)
+        if value != "":
+            yield member.name, Stated(value, member.how)

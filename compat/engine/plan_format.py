@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 How = Literal["documented", "observed", "inferred"]
 
-_PACKED = {"u8": "<B", "u32": "<I", "i32": "<i", "u64": "<Q", "i64": "<q", "f32": "<f"}
+_PACKED = {"u8": "<B", "u16": "<H", "u32": "<I", "i32": "<i", "u64": "<Q", "i64": "<q", "f32": "<f"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class Place:
 class Layout:
     """How one kind of plan begins, and where its table of sections stands (-1: it has none).
 
-    Sections begin at multiples of `align`. `seen` are the versions, or their first parts, of the
+    Sections begin at multiples of `align`. `bytes_without_header`: the length that it states is
+    that of what follows the header. `seen` are the versions, or their first parts, of the
     real plans behind it, `tags` their sections; what does not fit in a plan of another kind is
     told, but is no fault.
     """
@@ -58,6 +59,7 @@ class Layout:
     places: tuple[Place, ...]
     table: int = -1
     align: int = 1
+    bytes_without_header: bool = False
     seen: tuple[str, ...] = ()
     tags: tuple[tuple[str, ...], ...] = ()
 
@@ -75,12 +77,39 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record in archives of some formats, with so many values, and what some of them are."""
+    """A record in archives of some formats, with at least `count` values, and what some are.
+
+    `of` is what they speak of; `behind` says that it stands behind the weights.
+    """
 
     formats: tuple[int, ...]
+    of: Literal["build", "gpu"]
     tag: int
     count: int
     members: tuple[Member, ...]
+    behind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trailer:
+    """A number between two texts of bytes near the end of archives of some formats, in words."""
+
+    name: str
+    formats: tuple[int, ...]
+    before: bytes
+    after: bytes
+    how: How
+    says: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What a library is that begins so; `machine` is the number at byte 18, where it tells."""
+
+    magic: bytes
+    platform: str
+    machine: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +144,10 @@ class PlanFormat:
     layouts: tuple[Layout, ...]
     targets: tuple[str, ...]
     section_names: dict[str, str]
+    weights: dict[int, int]
     records: tuple[Record, ...]
+    trailers: tuple[Trailer, ...]
+    libraries: tuple[Library, ...]
     formats: tuple[Format, ...]
     foreign: tuple[Foreign, ...]
 
@@ -129,6 +161,10 @@ class PlanFormat:
     def records_of(self, number: int) -> tuple[Record, ...]:
         """Return the records that are known in archives of this format."""
         return tuple(row for row in self.records if number in row.formats)
+
+    def trailers_of(self, number: int) -> tuple[Trailer, ...]:
+        """Return what is known near the end of archives of this format."""
+        return tuple(row for row in self.trailers if number in row.formats)
 
 
 def packed(kind: str) -> struct.Struct:
@@ -151,7 +187,10 @@ def plan_format() -> PlanFormat:
         layouts=tuple(_layout(row) for row in raw["plan"]),
         targets=tuple(raw["targets"]["bits"]),
         section_names=dict(raw["sections"]),
+        weights={int(number): tag for number, tag in raw["weights"].items()},
         records=tuple(_record(row) for row in raw["record"]),
+        trailers=tuple(_trailer(row) for row in raw["trailer"]),
+        libraries=tuple(_library(row) for row in raw["library"]),
         formats=tuple(Format(**row) for row in raw["format"]),
         foreign=tuple(_foreign(row) for row in raw["foreign"]),
     )
@@ -175,7 +214,18 @@ def _record(row: dict[str, Any]) -> Record:
     members = tuple(
         Member(**{**member, "names": tuple(member.get("names", ()))}) for member in row["member"]
     )
-    return Record(tuple(row["formats"]), row["tag"], row["count"], members)
+    behind = row.get("behind", False)
+    return Record(tuple(row["formats"]), row["of"], row["tag"], row["count"], members, behind)
+
+
+def _trailer(row: dict[str, Any]) -> Trailer:
+    texts = {name: bytes.fromhex(row[name]) for name in ("before", "after")}
+    lists = {name: tuple(row[name]) for name in ("formats", "names")}
+    return Trailer(**{**row, **texts, **lists})
+
+
+def _library(row: dict[str, Any]) -> Library:
+    return Library(bytes.fromhex(row["magic"]), row["platform"], row.get("machine"))
 
 
 def _foreign(row: dict[str, Any]) -> Foreign:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from compat.engine.beside import lean_contradicts
 from compat.engine.inspection import Inspection, inspect_file
 from compat.engine.prediction import LEVELS, VARIANTS, Engine
 
 _OTHER = ("onnxruntime", "pytorch")
 
 
-def engine_of(path: Path | str, *, variant: str = "", arch: int | None = None) -> Engine:
+def engine_of(
+    path: Path | str, *, variant: str = "", arch: int | None = None, platform: str = ""
+) -> Engine:
     """Read an engine file and the manifest beside it.
 
     What the plan states goes before what the manifest claims.
@@ -23,6 +26,7 @@ def engine_of(path: Path | str, *, variant: str = "", arch: int | None = None) -
         path: the file; what is wrong with it stands in the engine's `problems`.
         variant: how it was built, for a file and a manifest that do not say.
         arch: compute capability of the GPU that it was built on, likewise.
+        platform: where it was built, likewise; a lean runtime inside says it.
     """
     found = inspect_file(path)
     if found.problems:
@@ -37,14 +41,23 @@ def engine_of(path: Path | str, *, variant: str = "", arch: int | None = None) -
         found.path,
         flavour,
         version,
-        claimed if claimed in VARIANTS else variant,
+        _variant(found, claimed if claimed in VARIANTS else variant),
         _stated(found, "stated", "lean_runtime"),
         level if level in LEVELS else "",
         _capability(found.plan.arch if found.plan else "")
         or _capability(str(claims.get("arch", "")))
         or arch,
         _targets(found),
+        _stated(found, "stated", "lean_platform") or platform,
     )
+
+
+def _variant(found: Inspection, said: str) -> str:
+    """Return what was said of the build; "" where the sections of the plan say otherwise."""
+    lean = found.plan.stated.get("lean_runtime") if found.plan else None
+    if lean and said and lean_contradicts(lean, said):
+        return ""
+    return said
 
 
 def _release(found: Inspection, claims: Mapping[str, str | int]) -> tuple[str, str]:

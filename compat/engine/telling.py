@@ -54,7 +54,10 @@ def row(found: Inspection) -> list[str]:
     plan = found.plan
     flavour, version, gpu = "no engine", "", ""
     if plan:
-        flavour, version, gpu = plan.flavour, plan.version, built_for(plan)
+        lean = plan.stated.get("lean_runtime")
+        inside = "lean inside" if lean and lean.value == "embedded" else ""
+        flavour, version = plan.flavour, plan.version
+        gpu = ", ".join(filter(None, (built_for(plan), inside)))
     elif found.kind == "other-runtime" and found.manifest:
         flavour, version = (str(found.manifest.claims.get(key, "")) for key in _NAMES)
     line = (

@@ -128,10 +128,11 @@ def _file(row: Row) -> str:
     if not told:
         return ""
     gpu = f" for {told['built_for']}" if told["built_for"] else ""
+    lean = ", with a lean runtime inside" if told.get("lean_runtime") == "embedded" else ""
+    refit = ", refittable" if told.get("refittable") else ""
     wrong = "".join(f"; it {problem}" for problem in told["problems"])
-    return (
-        f"The file says of itself: built by {told['version'] or 'an unknown version'}{gpu}{wrong}"
-    )
+    version = told["version"] or "an unknown version"
+    return f"The file says of itself: built by {version}{gpu}{lean}{refit}{wrong}"
 
 
 def beside(row: Row) -> str:

@@ -1,8 +1,14 @@
-"""Real engines: TensorRT-RTX plans of a tiny network, heads of 8.6.0; see data/README.md."""
+"""Real engines of TensorRT-RTX and TensorRT, whole or with holes; see data/README.md."""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
+import struct
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +33,46 @@ def enterprise(variant: str, path: Path) -> Path:
         stream.seek(int.from_bytes(head[16:24], "little") - len(tail))
         stream.write(tail)
     return path
+
+
+WHOLE = sorted(path.name.removesuffix(".engine.gz") for path in DATA.glob("*.engine.gz"))
+
+
+def whole(name: str) -> bytes:
+    """Return a real plan of TensorRT, all of it, such as trt-8.5.1.7-tiny."""
+    return gzip.decompress((DATA / f"{name}.engine.gz").read_bytes())
+
+
+@cache
+def variations() -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the plans that differ in one thing each, by version and name."""
+    packed = (DATA / "variations.json.gz").read_bytes()
+    found: dict[str, dict[str, dict[str, Any]]] = json.loads(gzip.decompress(packed))
+    return found
+
+
+def hollow(version: str, name: str, path: Path) -> Path:
+    """Write a real plan of TensorRT with holes where nothing is read."""
+    plan = variations()[version][name]
+    with path.open("wb") as stream:
+        for place, piece in plan["pieces"]:
+            stream.seek(place)
+            stream.write(base64.b64decode(piece))
+        stream.truncate(plan["bytes"])
+    return path
+
+
+def with_lean(plan: bytes) -> bytes:
+    """Return a plan of 8.6 as a version-compatible one, with 64 bytes for a library.
+
+    Header, table and the library's first bytes are those of the real one.
+    """
+    (_, first), *_ = variations()["8.6.0.12"]["vc"]["pieces"]
+    data = bytearray(base64.b64decode(first)[:100] + bytes(44) + plan[56:])
+    struct.pack_into("<Q", data, 16, len(data))
+    struct.pack_into("<Q", data, 48, 64)
+    struct.pack_into("<QQ", data, 64, 144, int.from_bytes(plan[48:56], "little"))
+    return bytes(data)
 
 
 @pytest.fixture

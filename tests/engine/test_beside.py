@@ -10,7 +10,7 @@ import pytest
 
 from compat.engine.inspection import inspect_file
 from compat.suite.manifest import manifest_path, store
-from tests.engine.conftest import DATA, enterprise
+from tests.engine.conftest import DATA, enterprise, hollow
 
 PLAN = (DATA / "rtx-1.7.1.116.engine").read_bytes()
 CLAIMS = {"flavour": "tensorrt_rtx", "version": "1.7.1.116", "arch": "portable"}
@@ -90,6 +90,32 @@ def test_gpu_and_hardware_level_are_held_against_the_plan(
     """TensorRT 8.6 records what it was built on."""
     path = enterprise("hc-ampere-plus", tmp_path / "x.engine")
     manifest = {"bytes": path.stat().st_size, "flavour": "tensorrt", **claims}
+    Path(manifest_path(str(path))).write_text(json.dumps(manifest), encoding="utf-8")
+
+    found = inspect_file(path)
+
+    assert len(found.problems) == bool(says)
+    assert not says or says in found.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "says"),
+    [
+        ("vc", "vc", ""),
+        ("vc", "of-somebody-else", ""),
+        ("vc", "plain", "says variant 'plain', the plan has a lean runtime inside"),
+        ("vc", "vc-lean-excluded", "the plan has a lean runtime inside"),
+        ("base", "vc", "says variant 'vc', the plan has no lean runtime inside"),
+        ("base", "vc-lean-excluded", ""),
+        ("base", "plain", ""),
+    ],
+)
+def test_the_variant_is_held_against_the_sections(
+    tmp_path: Path, name: str, variant: str, says: str
+) -> None:
+    """A lean runtime is a section of its own, so a manifest of another engine shows."""
+    path = hollow("8.6.0.12", name, tmp_path / "x.engine")
+    manifest = {"bytes": path.stat().st_size, "flavour": "tensorrt", "variant": variant}
     Path(manifest_path(str(path))).write_text(json.dumps(manifest), encoding="utf-8")
 
     found = inspect_file(path)

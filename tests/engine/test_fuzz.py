@@ -18,7 +18,7 @@ from compat.engine.bounded import LIMIT
 from compat.engine.inspection import inspect_file
 from compat.engine.telling import details, row
 from compat.suite.manifest import manifest_path
-from tests.engine.conftest import DATA
+from tests.engine.conftest import DATA, WHOLE, whole, with_lean
 from tests.engine.test_wrappers import context, executorch, ultralytics
 
 
@@ -32,11 +32,14 @@ def _shrunk(variant: str) -> bytes:
     struct.pack_into("<Q", data, 16, len(data))
     struct.pack_into("<Q", data, 48, archive_end - 56)
     struct.pack_into("<Q", data, 72, archive_end - 56 - 24)
+    struct.pack_into("<Q", data, data.index(struct.pack("<4H", 0x80B0, 1, 0x8009, 1)) + 8, 16)
     return bytes(data)
 
 
 REAL = [path.read_bytes() for path in sorted(DATA.glob("*.engine"))]
 REAL += [_shrunk(variant) for variant in ("plain", "hc-ampere-plus")]
+REAL += [whole(name) for name in WHOLE]
+REAL += [with_lean(whole("trt-8.6.0.12-tiny"))]
 RTX = (DATA / "rtx-1.7.1.116.engine").read_bytes()
 WRAPPED = [wrap(RTX) for wrap in (ultralytics, executorch, context)]
 EDGES = [0, 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**63, 2**64 - 1]

@@ -46,6 +46,8 @@ def run_of(rounds: list[dict[str, Any]]) -> Results:
             record["facts"]["file"] = {
                 "version": "8.6.0.12",
                 "built_for": "sm_90",
+                "lean_runtime": "embedded",
+                "refittable": True,
                 "problems": ["declares more bytes than it has"],
             }
             records.append(record)
@@ -139,7 +141,10 @@ def test_a_file_that_contradicts_its_builder_says_so_in_its_cell() -> None:
     (only,) = page.render(run_of([{"numbers": GPU}]))
     text = only.html
 
-    assert "The file says of itself: built by 8.6.0.12 for sm_90; it declares more bytes" in text
+    assert (
+        "The file says of itself: built by 8.6.0.12 for sm_90, with a lean runtime inside, "
+        "refittable; it declares more bytes"
+    ) in text
 
 
 def test_drift_is_told_once_and_not_again_in_each_record() -> None:
