@@ -29,7 +29,7 @@ from compat.records import read_records  # noqa: E402 - found from this file, in
 OVERHEAD_LIMIT = 0.10
 SECOND_RUN_LIMIT_S = 15.0
 HTML_LIMIT_BYTES = 1_000_000
-_OWN = ("builder_s", "parse_s", "build_s", "load_s", "run_s")
+_OWN = ("builder_s", "parse_s", "build_s", "load_s", "refusal_s", "ready_s", "run_s")
 
 
 def main() -> int:
@@ -114,7 +114,8 @@ def _was_ended(record: Mapping[str, Any]) -> bool:
 def _own_seconds(record: Mapping[str, Any]) -> float:
     """Return what the engines themselves took of an item's time.
 
-    A build that did not end had all of its time; what a runtime took to refuse is not told apart.
+    A build that did not end had all of its time. Older records have no `refusal_s` (what a runtime
+    took to refuse) and no `ready_s` (context, buffers, the first run and its graph).
     """
     numbers = record["numbers"]
     own = sum(numbers.get(name) or 0 for name in _OWN)

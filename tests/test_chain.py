@@ -81,6 +81,17 @@ def test_every_phase_really_ran(ran: tuple[Chain, int, str]) -> None:
     assert seen["ort-1.31", "damaged", "ok"] == 1
 
 
+def test_a_record_tells_the_engines_time_from_ours(ran: tuple[Chain, int, str]) -> None:
+    """Cold start is loading and getting ready; digest and process start are the harness's."""
+    records = [r for r in ran[0].records() if r["runtime"] == "ort-1.31" and r["status"] == "ok"]
+    loads = [r for r in records if r["check"] == "load"]
+    timed = [r for r in records if r["check"] == "latency"]
+
+    assert all({"load_s", "digest_s"} <= r["numbers"].keys() for r in loads)
+    assert all({"load_s", "ready_s", "warmup_s"} <= r["numbers"].keys() for r in timed)
+    assert sum("process_start_s" in r["facts"] for r in records) >= 4  # build, check, two rounds
+
+
 @pytest.mark.skipif(bool(probe().gpus), reason="this machine has a GPU: the cells would run")
 def test_what_needs_a_gpu_is_not_run_and_says_so(ran: tuple[Chain, int, str]) -> None:
     """It can never be taken for a pass."""

@@ -3,6 +3,7 @@
 import gzip
 import os
 import tempfile
+import time
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 
@@ -32,17 +33,20 @@ class Loader:
         self._job = job
         self._path: Optional[str] = None
         self._result: Tuple[Optional[Engine], float, Optional[Outcome]] = (None, 0.0, None)
+        #: seconds of the last load that are no `load_s`: the digest's, and a refusal's
+        self.beside: Dict[str, float] = {}
 
     def load(self, item: Dict[str, Any], log: Callable[[str], None]) -> Tuple[Engine, float]:
         """Load an item's engine once, after its digest was checked; a refusal is kept too."""
         if item["engine"] != self._path:
-            self._path, self._result = item["engine"], (None, 0.0, None)
+            self._path, self._result, self.beside = item["engine"], (None, 0.0, None), {}
             path = self._job.path(item["engine"])
             try:
                 self._adapter.require_device()
+                start = time.perf_counter()
                 verify(path, item["engine_sha256"])
-                engine, seconds = self._adapter.load(path, log, item["trusted"])
-                self._result = (engine, seconds, None)
+                self.beside["digest_s"] = time.perf_counter() - start
+                self._result = (*self._load(path, log, item["trusted"]), None)
             except Outcome as outcome:
                 self._result = (None, 0.0, outcome)
             except Exception as error:
@@ -53,6 +57,14 @@ class Loader:
             raise outcome_or_none
         assert engine_or_none is not None
         return engine_or_none, seconds
+
+    def _load(self, path: str, log: Callable[[str], None], trusted: bool) -> Tuple[Engine, float]:
+        start = time.perf_counter()
+        try:
+            return self._adapter.load(path, log, trusted)
+        except Refused:
+            self.beside["refusal_s"] = time.perf_counter() - start
+            raise
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +93,10 @@ def test_load(
     """Load an engine that some target of the matrix built."""
 
     def call() -> None:
-        engine, seconds = loader.load(item, recorder.log)
+        try:
+            engine, seconds = loader.load(item, recorder.log)
+        finally:
+            recorder.numbers.update(loader.beside)
         recorder.numbers["load_s"] = seconds
         recorder.numbers.update(engine.numbers())
         # Layers belong to the engine, whoever runs it: its own builder is asked and no other. Lean
@@ -100,8 +115,6 @@ def test_accuracy(
     """Run an engine on the inputs of one profile point and keep its outputs."""
 
     def call() -> None:
-        import time
-
         engine, _ = loader.load(item, recorder.log)
         with np.load(job.path(item["feeds"])) as archive:
             feeds = {name: archive[name] for name in archive.files}
@@ -123,8 +136,6 @@ def test_top1(
     """Run an engine on a whole labelled set and keep what it says of every item."""
 
     def call() -> None:
-        import time
-
         engine, _ = loader.load(item, recorder.log)
         with np.load(job.path(item["labelled"])) as archive:
             arrays = {name: archive[name] for name in archive.files}
