@@ -17,7 +17,7 @@ import zstandard
 
 from compat.bundle.parts import END, Member, PartWriter, Seen, described, pour
 
-# 4 % less than level 9 in the same time, on 4 GB of TensorRT's wheels (docs/bundle.md).
+# 4 % less than level 9 in the same time, on 4 GB of TensorRT's wheels.
 _LEVEL = 12
 # Every decoder takes 128 MB without being asked, and within one wheel that much is of use.
 _LEAST, _MOST = 27, 31
@@ -54,7 +54,8 @@ def _parameters(window_log: int) -> zstandard.ZstdCompressionParameters:
         _LEVEL,
         window_log=window_log,
         enable_ldm=True,
-        threads=os.cpu_count() or 1,  # 0 would be another coder with other bytes
+        # 0 would be another coder with other bytes, and each thread takes some 60 MB.
+        threads=min(os.cpu_count() or 1, 16),
         write_checksum=True,
         write_content_size=False,
     )

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import zstandard
@@ -258,6 +258,27 @@ def test_a_broken_stream_in_whole_parts_is_told(bundle: Bundle, harm: str) -> No
         bundle.unpack(manifest)
 
     assert not (bundle.home / "far" / run.MARK).exists()
+
+
+def test_an_interrupted_unpacking_goes_on(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of the compressed part; nothing of it is left that disturbs."""
+    manifest = bundle.write("bundle")
+    write_member = run._write_member
+
+    def interrupt(stream: IO[bytes], member: dict[str, Any], work: str) -> None:
+        if member["name"].startswith("models/"):
+            raise KeyboardInterrupt
+        write_member(stream, member, work)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "_write_member", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            bundle.unpack(manifest)
+    assert not (bundle.home / "far" / run.MARK).exists()
+
+    work = bundle.unpack(manifest)
+
+    assert (work / "models/net/net.onnx").read_bytes() == _noise(2, 300_000)
 
 
 def test_no_python_that_can_decode_is_told_with_the_ways_out(
