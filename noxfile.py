@@ -16,7 +16,7 @@ CONFIG = Path(os.environ.get("TRT_COMPAT_CONFIG", DEFAULT))
 # The host side needs 3.11; where nox runs on an older one, uv finds or fetches a newer.
 PYTHON = None if sys.version_info >= (3, 11) else "3.12"
 # What runs before there is anything but an old Python on the far machine.
-FAR_SIDE = ("compat/bundle/run.py", "compat/bundle/layout.py")
+FAR_SIDE = ("compat/bundle/run.py", "compat/bundle/layout.py", "compat/bundle/unzstd.py")
 PHASES = {
     "build": "Build every engine with",
     "check": "Load every engine and check its accuracy in",

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-import gzip
-import io
 import json
 import shutil
-import tarfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -17,9 +14,10 @@ from typing import Any
 
 import compat
 from compat import models, workflow
-from compat.bundle import interpreter, layout, making, parts, thin, wheels, wire
-from compat.bundle.parts import BundleError, Member
+from compat.bundle import compress, content, interpreter, layout, making, parts, thin, wheels, wire
+from compat.bundle.parts import BundleError, Member, Progress
 from compat.bundle.run import sha256_of
+from compat.bundle.stored import StoredWheel
 from compat.conductor.jobs import typed_model
 from compat.conductor.lock import locked
 from compat.config import Config
@@ -37,6 +35,8 @@ HOST = (
     *("annotated-types", "markdown-it-py", "mdurl", "packaging", "pydantic", "pydantic-core"),
     *("pygments", "rich", "typing-extensions", "typing-inspection"),
 )
+# Of zstandard: the form for PyPy, half of the wheel.
+_UNOPENED = ("zstandard/_cffi*", "zstandard/backend_cffi*", "zstandard/*.pyi")
 _PACKAGE = Path(compat.__file__).parent
 _FETCH_LIMIT_S = 3600.0
 
@@ -50,6 +50,7 @@ class Request:
     python: the far machine's own; interpreters: versions to bring along.
     without: patterns of files to leave out of wheels.
     make_models: have the far machine make the models that need no file of this one.
+    compressed: by zstd, with the decoder at the beginning.
     """
 
     options: Options
@@ -59,6 +60,7 @@ class Request:
     interpreters: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     make_models: bool = False
+    compressed: bool = True
 
 
 @dataclass(slots=True)
@@ -68,7 +70,7 @@ class _Packing:
     request: Request
     releases: Catalogue
     say: Say
-    files: dict[str, Path] = field(default_factory=dict)
+    files: dict[str, Path | StoredWheel] = field(default_factory=dict)
     targets: dict[str, dict[str, Any]] = field(default_factory=dict)
     deps: dict[str, list[str]] = field(default_factory=dict)
     interpreters: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -98,10 +100,19 @@ class _Packing:
         for path in wheels.fetch(self.uv(target), recipe, python, folder):
             name = f"wheels/py{python}/{path.name}"
             asked = self.request.without
-            self.files[name], left = thin.thinned(path, (*asked, *unopened), folder / "thin")
+            self.files[name], left = self._without(path, (*asked, *unopened), folder / "thin")
             self.without += [one for one in left if any(fnmatch.fnmatchcase(one, p) for p in asked)]
             names.append(name)
         return names
+
+    def _without(
+        self, wheel: Path, patterns: Sequence[str], folder: Path
+    ) -> tuple[Path | StoredWheel, list[str]]:
+        """Return a wheel as it travels, and the places of the files that were left out of it."""
+        if not self.request.compressed:
+            return thin.thinned(wheel, patterns, folder)
+        left = thin.matching(wheel, patterns)
+        return StoredWheel(wheel, frozenset(left)), list(left.values())
 
 
 def create(request: Request, say: Say) -> Path:
@@ -130,6 +141,8 @@ def create(request: Request, say: Say) -> Path:
             "host": host,
             "without": sorted(set(packing.without)),
         }
+        if request.compressed:
+            _decoder(packing)
         return _write(packing, far)
 
 
@@ -239,6 +252,25 @@ def _host(packing: _Packing) -> dict[str, Any]:
     return {"python": python, "wheels": packing.fetch(spec, recipe, python, making.UNOPENED)}
 
 
+def _decoder(packing: _Packing) -> None:
+    """Pack what the far machine decompresses with: the wheel of zstandard, and a filter around it.
+
+    In the uncompressed beginning, not beside run.py: it is verified with the parts, and a channel
+    that takes small files only takes it, too.
+    """
+    python = packing.request.python
+    recipe = Recipe((f"zstandard=={version('zstandard')}",), {}, resolve=False)
+    offline = packing.request.options.offline
+    spec = TargetSpec("zstd", "zstandard", "0", "wheel", "other", offline=offline)
+    folder = packing.work / "wheels" / f"py{python}"
+    try:
+        (wheel,) = wheels.fetch(packing.uv(spec), recipe, python, folder)
+    except BundleError as error:
+        raise BundleError(f"{error}; --compress none needs no decoder") from None
+    packing.files[f"decoder/{wheel.name}"] = thin.thinned(wheel, _UNOPENED, folder / "thin")[0]
+    packing.files["decoder/unzstd.py"] = _PACKAGE / "bundle" / "unzstd.py"
+
+
 def _interpreters(packing: _Packing) -> None:
     """Pack the interpreters asked for, and those that the far machine's own cannot stand in for."""
     asked = {".".join(one.split(".")[:2]): one for one in packing.request.interpreters}
@@ -260,29 +292,35 @@ def _interpreters(packing: _Packing) -> None:
 
 def _carried(config: Config) -> dict[str, Any]:
     """Return the configuration without what is of this machine only, credentials in URLs too."""
-    content = config.model_dump(mode="json", by_alias=True)
-    for target in content["targets"].values():
+    carried = config.model_dump(mode="json", by_alias=True)
+    for target in carried["targets"].values():
         target.update({"index": None, "find-links": []})
-    content["code"] = {"paths": []}  # what was found in it stands in the plan
-    return content
+    carried["code"] = {"paths": []}  # what was found in it stands in the plan
+    return carried
 
 
 def _write(packing: _Packing, far: Mapping[str, Any]) -> Path:
     """Write the parts, the manifest and run.py."""
     to = packing.request.to
-    for old in (*to.glob("bundle.part*"), to / "manifest.json"):
+    for old in (to / "manifest.json", *to.glob("bundle.part*")):
         old.unlink(missing_ok=True)
-    members = [Member(name, packing.files[name]) for name in sorted(packing.files, key=_order)]
-    members.append(Member("source.tar.gz", _source()))
+    members = [
+        Member(name, packing.files[name]) for name in sorted(packing.files, key=content.order)
+    ]
     text = json.dumps(far, indent=1, default=list, sort_keys=True)
-    members.append(Member("far.json", text.encode()))
-    packing.say(f"writing {len(members)} files to {to}")
+    last = [Member("source.tar.gz", content.source()), Member("far.json", text.encode())]
+    packing.say(f"writing {len(members) + len(last)} files to {to}")
+    progress = Progress(sum(one.size for one in (*members, *last)), packing.say)
+    if packing.request.compressed:
+        written = _compressed(packing, members, last, progress)
+    else:
+        written = parts.write([*members, *last], to, packing.request.part_size, progress)
     manifest = {
         "schema": 1,
         "made_by": f"trt-compat {compat.__version__}",
         "python": packing.request.python,
-        "summary": _summary(far),
-        **parts.write(members, to, packing.request.part_size),
+        "summary": content.summary(far),
+        **written,
     }
     draft = to / "manifest.json.new"
     draft.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
@@ -291,42 +329,18 @@ def _write(packing: _Packing, far: Mapping[str, Any]) -> Path:
     return to
 
 
-def _order(name: str) -> tuple[int, str]:
-    """Place what seldom changes first: interpreters, wheels, then models."""
-    kinds = ("interpreters", "wheels", "models", "golden")
-    kind = name.split("/", maxsplit=1)[0]
-    return kinds.index(kind) if kind in kinds else len(kinds), name
-
-
-def _source() -> bytes:
-    """Return this package as an archive that is the same as long as the files are."""
-    raw = io.BytesIO()
-    with (
-        gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream,
-        tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as archive,
-    ):
-        for path in sorted(_PACKAGE.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
-                info = tarfile.TarInfo(f"compat/{path.relative_to(_PACKAGE)}")
-                content = path.read_bytes()
-                info.size = len(content)
-                archive.addfile(info, io.BytesIO(content))
-    return raw.getvalue()
-
-
-def _summary(far: Mapping[str, Any]) -> list[str]:
-    """Return what a person asks of a bundle, one line each."""
-    there = [str(spec["name"]) for spec in far["make"]["specs"]]
-    lines = [f"{len(far['plan']['items'])} items, models: {', '.join([*far['models'], *there])}"]
-    if there:
-        lines.append(f"models made on the far machine: {', '.join(there)}")
-    for name, target in far["targets"].items():
-        lost = target.get("unavailable")
-        lines.append(
-            f"target {name}: "
-            + (lost["message"] if lost else f"Python {target['python']}")
-            + (" as found on the far machine" if "local" in target else "")
-        )
-    brought = [one["version"] for one in far["interpreters"].values()]
-    lines.append(f"interpreters brought along: {', '.join(brought) or 'none'}")
-    return [*lines, *(f"left out of its wheel: {name}" for name in far["without"])]
+def _compressed(
+    packing: _Packing, members: Sequence[Member], last: Sequence[Member], progress: Progress
+) -> dict[str, Any]:
+    """Write the parts compressed; wheels, models and what changes daily each on their own."""
+    plain = [one for one in members if one.name.startswith(content.PLAIN)]
+    fetched = [one for one in members if one.name.startswith("wheels/")]
+    made = [one for one in members if one not in (*plain, *fetched)]
+    groups = [group for group in (fetched, made, last) if group]
+    request = packing.request
+    written = compress.write(plain, groups, request.to, request.part_size, progress)
+    written["zstd"] |= {
+        "decoder": next(one.name for one in plain if one.name.endswith(".whl")),
+        "interpreter": packing.interpreters.get(request.python),
+    }
+    return written

@@ -11,11 +11,12 @@ Exit codes: 0 all is done; 1 something failed, see the records; 2 the call or a 
 
 import argparse
 import hashlib
+import importlib
 import json
 import os
 import sys
 import tarfile
-from typing import IO, Any, Dict, List, Optional, Sequence, cast
+from typing import IO, Any, Dict, List, Optional, Sequence, Set
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHUNK = 1 << 20
@@ -165,24 +166,37 @@ def sha256_of(path: str) -> str:
 
 
 class Joined:
-    """The parts, read one behind the other as one stream."""
+    """The parts, read one behind the other as one stream; up to `room` bytes, if that is set."""
 
-    def __init__(self, paths: List[str]) -> None:
+    def __init__(self, paths: List[str], room: Optional[int] = None) -> None:
         self._paths = list(paths)
         self._stream: Optional[IO[bytes]] = None
+        self.room = room
+
+    def __enter__(self) -> "Joined":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes; nothing at the end of the last part."""
-        while True:
+        if self.room is not None:
+            size = min(size, self.room)
+        while size:
             if self._stream is None:
                 if not self._paths:
-                    return b""
+                    break
                 self._stream = open(self._paths.pop(0), "rb")  # noqa: SIM115 - closed at its end
             block = self._stream.read(size)
             if block:
+                if self.room is not None:
+                    self.room -= len(block)
                 return block
             self._stream.close()
             self._stream = None
+        return b""
 
 
 def unpack(manifest: Dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -197,18 +211,48 @@ def unpack(manifest: Dict[str, Any], arguments: argparse.Namespace) -> None:
     if os.path.exists(mark):
         os.unlink(mark)
     left = set(members)
-    with tarfile.open(mode="r|", fileobj=cast(Any, Joined(paths)), bufsize=CHUNK) as archive:
-        for info in archive:
-            if info.name not in left:
-                raise WrongError("the parts hold %s, which the manifest does not list" % info.name)
-            content = archive.extractfile(info)
-            assert content is not None, "the bundle holds plain files only"
-            _write_member(content, members[info.name], arguments.work)
-            left.discard(info.name)
+    packed = manifest.get("zstd")
+    with Joined(paths, packed["start"] if packed else None) as stream:
+        _extract(stream, members, left, arguments.work)
+        if packed:
+            while stream.read(CHUNK):  # what may stand behind a tar's end
+                pass
+            stream.room = None
+            _extract_compressed(stream, manifest, members, left, arguments.work)
     if left:
         raise WrongError("the parts do not hold %s" % ", ".join(sorted(left)))
     _unpack_source(arguments.work)
     write_json(mark, {"id": manifest["id"], "sha256": {n: m["sha256"] for n, m in members.items()}})
+
+
+def _extract_compressed(
+    source: Joined, manifest: Dict[str, Any], members: Dict[str, Any], left: Set[str], work: str
+) -> None:
+    """Extract the rest by the decoder that has just come out of the beginning."""
+    sys.path.insert(0, os.path.join(work, "decoder"))
+    unzstd = importlib.import_module("unzstd")
+    try:
+        with unzstd.Decoded(source, manifest, work) as stream:
+            _extract(stream, members, left, work)
+    except unzstd.UnzstdError as error:
+        raise WrongError(str(error)) from None
+
+
+def _extract(stream: Any, members: Dict[str, Any], left: Set[str], work: str) -> None:
+    """Write the files of a tar, and take their names off `left`."""
+    try:
+        with tarfile.open(mode="r|", fileobj=stream, bufsize=CHUNK) as archive:
+            for info in archive:
+                if info.name not in left:
+                    raise WrongError("the parts hold %s, which the manifest lacks" % info.name)
+                content = archive.extractfile(info)
+                assert content is not None, "the bundle holds plain files only"
+                _write_member(content, members[info.name], work)
+                left.discard(info.name)
+    except tarfile.TarError as error:
+        raise WrongError(
+            "the parts are whole, but what they hold is not (%s): create the bundle again" % error
+        ) from None
 
 
 def _write_member(stream: IO[bytes], member: Dict[str, Any], work: str) -> None:
@@ -268,6 +312,8 @@ def _print_list(manifest: Dict[str, Any], found: Dict[str, List[str]]) -> int:
     print("made by %s for Python %s" % (manifest["made_by"], manifest["python"]))
     for line in manifest["summary"]:
         print(line)
+    if "zstd" in manifest:
+        print("compressed: unpacking takes %s of memory" % size_text(manifest["zstd"]["window"]))
     for member in manifest["members"]:
         print("  %10s  %s" % (size_text(member["size"]), member["name"]))
     for part in manifest["parts"]:

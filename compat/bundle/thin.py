@@ -8,10 +8,11 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from compat.bundle.layout import destination
+from compat.bundle.stored import damaged
 
 _SITE = "/site"
 
@@ -25,7 +26,7 @@ def thinned(wheel: Path, patterns: Sequence[str], folder: Path) -> tuple[Path, l
         folder: where thinned wheels are kept.
     """
     with zipfile.ZipFile(wheel) as whole:
-        left = dict(_matching(whole, patterns))
+        left = _matching(whole, patterns)
         if not left:
             return wheel, []
         identity = hashlib.sha256("\n".join([str(wheel.stat().st_mtime_ns), *left]).encode())
@@ -41,12 +42,22 @@ def thinned(wheel: Path, patterns: Sequence[str], folder: Path) -> tuple[Path, l
     return made, list(left.values())
 
 
-def _matching(whole: zipfile.ZipFile, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield name and place of the files that match; never the wheel's own description."""
+def matching(wheel: Path, patterns: Sequence[str]) -> dict[str, str]:
+    """Return name and place of a wheel's files that match; never its own description. UserError."""
+    try:
+        with zipfile.ZipFile(wheel) as whole:
+            return _matching(whole, patterns)
+    except zipfile.BadZipFile as error:
+        raise damaged(wheel, error) from None
+
+
+def _matching(whole: zipfile.ZipFile, patterns: Sequence[str]) -> dict[str, str]:
+    found = {}
     for name in whole.namelist():
         place = destination(name, _SITE, "/prefix") or ""
         inside = place.removeprefix(_SITE + "/")
         if place == inside or ".dist-info/" in name:
             continue
         if any(fnmatch.fnmatchcase(inside, one) for one in patterns):
-            yield name, inside
+            found[name] = inside
+    return found

@@ -49,6 +49,12 @@ def _packing(parser: argparse.ArgumentParser) -> None:
         help="do not pack the built-in models with seeded weights: the far machine makes them",
     )
     parser.add_argument(
+        "--compress",
+        choices=("zstd", "none"),
+        default="zstd",
+        help="how the parts are compressed (default: zstd, with its decoder in the bundle)",
+    )
+    parser.add_argument(
         "--offline", action="store_true", help="take wheels from find-links and the work folder"
     )
 

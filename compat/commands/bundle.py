@@ -28,6 +28,7 @@ def create(arguments: argparse.Namespace, console: Console) -> int:
         interpreters=tuple(arguments.interpreter),
         without=tuple(arguments.without),
         make_models=arguments.make_models,
+        compressed=arguments.compress == "zstd",
     )
     made = packing.create(request, say)
     files = list(made.glob("bundle.part*"))

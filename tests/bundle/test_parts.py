@@ -40,7 +40,7 @@ def bundle(tmp_path: Path) -> Bundle:
     folder = tmp_path / "bundle"
     folder.mkdir()
     members = [Member("wheels/large.bin", large), Member("far.json", b"{}")]
-    return Bundle(folder, parts.write(members, folder, SIZE))
+    return Bundle(folder, parts.write(members, folder, SIZE, lambda _name, _count: None))
 
 
 def test_every_part_is_of_the_size_asked_for_but_the_last(bundle: Bundle) -> None:
@@ -58,7 +58,7 @@ def test_the_same_content_gives_the_same_parts(bundle: Bundle, tmp_path: Path) -
     (tmp_path / "large.bin").touch()
     members = [Member("wheels/large.bin", tmp_path / "large.bin"), Member("far.json", b"{...}")]
 
-    made = parts.write(members, again, SIZE)["parts"]
+    made = parts.write(members, again, SIZE, lambda _name, _count: None)["parts"]
 
     assert [p["sha256"] for p in made[:-1]] == [p["sha256"] for p in bundle.manifest["parts"][:-1]]
 
