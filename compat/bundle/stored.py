@@ -1,29 +1,26 @@
 """A wheel as it travels in a compressed bundle: its files as they are, without zip's own deflate.
 
 Deflate hides that two wheels hold nearly the same bytes, and costs more time to undo than zstd. The
-stored form is made while it is read and never lies on the disk; sizes and checksums come from the
-wheel's own index, so that the form's size is known before its first byte. The zip format:
-https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+stored form is made while it is read and never lies on the disk.
 """
 
 from __future__ import annotations
 
-import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 from compat.bundle.run import CHUNK
 from compat.errors import UserError
 
-_DATE = 1 << 5 | 1  # 1 January 1980, the first day that zip can say
-_UTF8 = 1 << 11
-_UNIX = 3 << 8
-_PLAIN, _ZIP64 = 20, 45  # version needed to read it
-_MOST = 0xFFFFFFFF  # stands for "see the ZIP64 field"
+_ZEROS = bytes(CHUNK)
+_UNIX = 3
+
+_Content = Callable[[zipfile.ZipFile, zipfile.ZipInfo], Iterator[bytes]]
 
 
 @dataclass(frozen=True)
@@ -38,37 +35,30 @@ class StoredWheel:
 
     @cached_property
     def size(self) -> int:
-        """Bytes of the stored form."""
-        offset, index = 0, b""
-        for info in self._files:
-            index += _entry(info, offset)
-            offset += len(_header(info)) + info.file_size
-        return offset + len(index) + len(_end(len(self._files), len(index), offset))
+        """Bytes of the stored form, which no byte of a file's content changes."""
+        return sum(map(len, self._written(_nothing)))
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the stored form. UserError where the wheel is damaged."""
-        offset, index = 0, b""
-        try:
-            with zipfile.ZipFile(self.path) as wheel:
-                for info in self._files:
-                    index += _entry(info, offset)
-                    head = _header(info)
-                    yield head
-                    with wheel.open(info) as stream:  # which compares size and CRC at its end
-                        while block := stream.read(CHUNK):
-                            yield block
-                    offset += len(head) + info.file_size
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise damaged(self.path, error) from None
-        yield index
-        yield _end(len(self._files), len(index), offset)
+        return self._written(_files)
 
-    @cached_property
-    def _files(self) -> tuple[zipfile.ZipInfo, ...]:
+    def _written(self, content: _Content) -> Iterator[bytes]:
+        taken = _Taken()
         try:
-            with zipfile.ZipFile(self.path) as wheel:
-                return tuple(i for i in wheel.infolist() if i.filename not in self.left_out)
-        except zipfile.BadZipFile as error:
+            with (
+                zipfile.ZipFile(self.path) as wheel,
+                zipfile.ZipFile(cast(Any, taken), "w", zipfile.ZIP_STORED) as stored,
+            ):
+                for info in wheel.infolist():
+                    if info.filename in self.left_out:
+                        continue
+                    with stored.open(_undated(info), "w") as file:
+                        for block in content(wheel, info):
+                            file.write(block)
+                            yield taken.empty()
+                yield taken.empty()
+            yield taken.empty()  # the index, written when it is closed
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise damaged(self.path, error) from None
 
 
@@ -77,42 +67,40 @@ def damaged(path: Path, error: Exception) -> UserError:
     return UserError(f"{path} is no whole wheel ({error}); delete it, it is then fetched again")
 
 
-def _header(info: zipfile.ZipInfo) -> bytes:
-    """Return what stands before a file's bytes."""
-    large = info.file_size >= _MOST
-    extra = struct.pack("<HHQQ", 1, 16, info.file_size, info.file_size) if large else b""
-    return b"PK\3\4" + _common(info, large, len(extra)) + info.filename.encode() + extra
+class _Taken:
+    """What zipfile writes, until it is emptied; zipfile cannot go back in it."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+
+    def write(self, block: bytes) -> int:
+        self._blocks.append(bytes(block))
+        return len(block)
+
+    def flush(self) -> None:
+        """Keep what is there."""
+
+    def empty(self) -> bytes:
+        found, self._blocks = b"".join(self._blocks), []
+        return found
 
 
-def _entry(info: zipfile.ZipInfo, offset: int) -> bytes:
-    """Return a file's line in the index at the end; `offset` is where its header stands."""
-    large, far = info.file_size >= _MOST, offset >= _MOST
-    wide = [info.file_size, info.file_size] * large + [offset] * far
-    extra = struct.pack(f"<HH{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
-    need = _ZIP64 if wide else _PLAIN
-    rest = struct.pack("<HHHII", 0, 0, 0, info.external_attr, min(offset, _MOST))
-    made_by = struct.pack("<H", _UNIX | need)
-    common = _common(info, bool(wide), len(extra))
-    return b"PK\1\2" + made_by + common + rest + info.filename.encode() + extra
+def _undated(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """Return a file's entry without what changes from build to build."""
+    entry = zipfile.ZipInfo(info.filename)  # 1 January 1980, the first day that zip can say
+    entry.external_attr, entry.create_system = info.external_attr, _UNIX
+    entry.file_size = info.file_size  # tells zipfile beforehand whether it needs ZIP64
+    return entry
 
 
-def _common(info: zipfile.ZipInfo, wide: bool, extra: int) -> bytes:
-    """Return the fields that a header and the index have alike."""
-    size = min(info.file_size, _MOST)
-    name = len(info.filename.encode())
-    need = _ZIP64 if wide else _PLAIN
-    return struct.pack(
-        "<HHHHHIIIHH", need, _UTF8, zipfile.ZIP_STORED, 0, _DATE, info.CRC, size, size, name, extra
-    )
+def _files(wheel: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    with wheel.open(info) as stream:  # which compares size and CRC at its end
+        while block := stream.read(CHUNK):
+            yield block
 
 
-def _end(count: int, size: int, offset: int) -> bytes:
-    """Return what stands behind an index of `count` lines and `size` bytes."""
-    wide = b""
-    if count >= 0xFFFF or size >= _MOST or offset >= _MOST:
-        made = (44, _UNIX | _ZIP64, _ZIP64, 0, 0, count, count, size, offset)
-        wide = b"PK\6\6" + struct.pack("<QHHIIQQQQ", *made)
-        wide += b"PK\6\7" + struct.pack("<IQI", 0, offset + size, 1)
-    few = min(count, 0xFFFF)
-    last = (0, 0, few, few, min(size, _MOST), min(offset, _MOST), 0)
-    return wide + b"PK\5\6" + struct.pack("<HHHHIIH", *last)
+def _nothing(_wheel: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    whole, rest = divmod(info.file_size, CHUNK)
+    for _ in range(whole):
+        yield _ZEROS
+    yield _ZEROS[:rest]
