@@ -107,7 +107,19 @@ def read_plan(source: Bounded, layout: Layout, start: int, end: int) -> Plan:
         plan.problems += plan.notes
         plan.notes = []
         _check_format(plan)
+    elif usual := _usual(layout, plan):
+        plan.problems.append(
+            f"begins with {layout.magic.decode('ascii')!r}, and a plan of {plan.version} with "
+            f"{usual.magic.decode('ascii')!r}: its beginning is missing or overwritten"
+        )
     return plan
+
+
+def _usual(layout: Layout, plan: Plan) -> Layout | None:
+    """Return another layout that the plans of this release were seen to have; None of others."""
+    return next(
+        (row for row in plan_format().layouts if row is not layout and _is_of(row, plan)), None
+    )
 
 
 def _check_format(plan: Plan) -> None:
@@ -121,10 +133,15 @@ def _check_format(plan: Plan) -> None:
 
 def _was_seen(layout: Layout, plan: Plan) -> bool:
     """Tell whether real plans of this release with these sections taught the layout."""
+    tags = tuple(section.tag for section in plan.sections)
+    return tags in layout.tags and _is_of(layout, plan)
+
+
+def _is_of(layout: Layout, plan: Plan) -> bool:
+    """Tell whether the plan's release is one of those whose plans taught a layout."""
     parts = plan.version.split(".")
     releases = (release.split(".") for release in layout.seen)
-    tags = tuple(section.tag for section in plan.sections)
-    return tags in layout.tags and any(parts[: len(one)] == one for one in releases)
+    return any(parts[: len(one)] == one for one in releases)
 
 
 def _value(place: Place, head: bytes) -> Any:

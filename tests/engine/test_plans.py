@@ -10,7 +10,7 @@ import pytest
 
 from compat.engine.inspection import Inspection, inspect_file
 from compat.engine.telling import details, row
-from tests.engine.conftest import WHOLE, hollow, variations, whole, with_lean
+from tests.engine.conftest import DATA, WHOLE, hollow, variations, whole, with_lean
 
 PLANS = [(version, name) for version, plans in variations().items() for name in plans]
 RELEASES = sorted(variations())
@@ -200,6 +200,16 @@ def test_a_format_that_no_plan_of_the_release_has_is_told(name: str, tmp_path: P
     assert inspect_file(path).problems == [
         f"its archive has the format 233, which no plan of {version} had"
     ]
+
+
+@pytest.mark.parametrize("name", ["trt-8.6.0.12-tiny", "rtx-1.7.1.116"])
+def test_a_plan_that_lost_its_beginning_is_told(name: str, tmp_path: Path) -> None:
+    """What is left begins as a plan of 8.5 does; its version says that it is none."""
+    data = whole(name) if name in WHOLE else (DATA / f"{name}.engine").read_bytes()
+    path = tmp_path / "x.engine"
+    path.write_bytes(data[data.index(b"ptrt") :])
+
+    assert any("its beginning is missing" in one for one in inspect_file(path).problems)
 
 
 def test_an_archive_without_its_version_is_told(plan: Path) -> None:
