@@ -194,6 +194,9 @@ def test_the_digest_is_read_where_it_is_asked_for(
     assert "SHA-256 not checked (--digest" in capsys.readouterr().out
     assert main(["inspect", "--digest", str(path)]) == 1
     assert "differs from the SHA-256 in its manifest" in capsys.readouterr().out
+    assert main(["inspect", "--digest", str(path), str(REAL[0])]) == 1
+    out = capsys.readouterr().out
+    assert "1 of 2 are whole engines that contradict nothing; the SHA-256 of 1 was checked" in out
 
 
 def test_names_and_metadata_cannot_talk_to_the_terminal(

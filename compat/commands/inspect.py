@@ -41,7 +41,7 @@ def _tell(files: Iterator[Path], out: IO[str], *, as_json: bool, digest: bool) -
     first, second = next(files), next(files, None)
     alone = second is None and not as_json
     rest = files if second is None else chain((second,), files)
-    count = holding = 0
+    count = holding = checked = 0
     for path in chain((first,), rest):
         found = inspect_file(path, digest=digest)
         if as_json:
@@ -51,10 +51,11 @@ def _tell(files: Iterator[Path], out: IO[str], *, as_json: bool, digest: bool) -
             _write(out, details(found) if alone else row(found))
         count += 1
         holding += found.holds
+        checked += found.manifest is not None and found.manifest.digest in ("matches", "differs")
     if as_json:
         out.write("\n]\n")
     elif not alone:
-        _write(out, [summary(holding, count, digest=digest)])
+        _write(out, [summary(holding, count, checked, digest=digest)])
     out.flush()
     return 0 if holding == count else 1
 

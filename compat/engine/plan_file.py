@@ -112,7 +112,19 @@ def read_plan(source: Bounded, layout: Layout, start: int, end: int) -> Plan:
             f"begins with {layout.magic.decode('ascii')!r}, and a plan of {plan.version} with "
             f"{usual.magic.decode('ascii')!r}: its beginning is missing or overwritten"
         )
+    elif not plan.problems and (lacking := _lacking(layout, plan)):
+        plan.problems.append(
+            f"has no section {lacking}, which every plan of {plan.version} that was seen had"
+        )
     return plan
+
+
+def _lacking(layout: Layout, plan: Plan) -> str:
+    """Return the sections that all plans of this release had and this one lacks; "" if none."""
+    if not layout.tags or not _is_of(layout, plan):
+        return ""
+    always = set(layout.tags[0]).intersection(*layout.tags)
+    return ", ".join(sorted(always - {section.tag for section in plan.sections}))
 
 
 def _usual(layout: Layout, plan: Plan) -> Layout | None:
@@ -123,7 +135,13 @@ def _usual(layout: Layout, plan: Plan) -> Layout | None:
 
 
 def _check_format(plan: Plan) -> None:
-    """See that a release that was seen has one of the formats that were."""
+    """See that a release that was seen has one of the formats that were, its header's too."""
+    header = plan.stated.get("serialization")
+    if header and header.value != 0:
+        plan.problems.append(
+            f"its header has the serialization version {header.value}, which no plan of "
+            f"{plan.version} had"
+        )
     number = plan.stated.get("archive_format")
     if number and not plan_format().format_of(plan.flavour, number.value):
         plan.problems.append(

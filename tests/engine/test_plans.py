@@ -212,6 +212,24 @@ def test_a_plan_that_lost_its_beginning_is_told(name: str, tmp_path: Path) -> No
     assert any("its beginning is missing" in one for one in inspect_file(path).problems)
 
 
+@pytest.mark.parametrize(
+    ("place", "data", "says"),
+    [
+        (4, b"\1", "its header has the serialization version 1, which no plan of 8.6.0.12 had"),
+        (32, b"\xff" * 4, "has no section ENGN, which every plan of 8.6.0.12 that was seen had"),
+    ],
+)
+def test_a_header_that_no_plan_of_8_6_has_is_told(
+    place: int, data: bytes, says: str, tmp_path: Path
+) -> None:
+    """All 21 plans of 8.6.0 had serialization version 0 and a section for the engine."""
+    path = tmp_path / "x.engine"
+    path.write_bytes(whole("trt-8.6.0.12-tiny"))
+    _change(path, place, data)
+
+    assert inspect_file(path).problems == [says]
+
+
 def test_an_archive_without_its_version_is_told(plan: Path) -> None:
     """The values begin with something else."""
     _change(plan, 24, bytes(4))
