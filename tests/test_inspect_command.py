@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +113,73 @@ def test_a_name_of_nothing_is_a_wrong_call(
     assert says in told.err
 
 
+def test_a_pattern_passes_over_a_folder_without_engines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`dir.engine` matches `*.engine`; the array of the others is whole."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dir.engine").mkdir()
+    for name in ("a.engine", "z.engine"):
+        (tmp_path / name).write_bytes(REAL[0].read_bytes())
+
+    assert main(["inspect", "--json", "*.engine"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["path"] for one in found] == ["a.engine", "z.engine"]
+    assert main(["inspect", "dir*"]) == 2
+    assert "there is no file dir*" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What stands in it was not looked at, so not everything holds."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "a.engine").write_bytes(REAL[0].read_bytes())
+    real = os.scandir
+
+    def scandir(place: str) -> object:
+        if str(place).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+    assert main(["inspect", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "closed\n    " in out
+    assert "1 of 2 are whole engines" in out
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.EACCES, 1), (errno.ENAMETOOLONG, 2)])
+def test_a_path_that_the_system_refuses_is_one_line(
+    number: int,
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A file in a closed folder, a name that is too long."""
+    path = str(tmp_path / "x.engine")
+
+    def refuse(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(place: Any, *rest: Any, **named: Any) -> Any:
+            if str(place).startswith(path):
+                raise OSError(number, os.strerror(number), path)
+            return real(place, *rest, **named)
+
+        return call
+
+    for name in ("stat", "lstat", "open"):
+        monkeypatch.setattr(os, name, refuse(getattr(os, name)))
+
+    assert main(["inspect", path]) == code
+    told = capsys.readouterr()
+    says = "cannot be opened: Permission denied" if code == 1 else f"there is no file {path}"
+    assert says in told.out + told.err
+    assert main(["api", "scan", path, "--from", "8.6", "--to", "11"]) == 2
+    assert f"{path}: cannot be scanned: {os.strerror(number)}" in capsys.readouterr().err
+
+
 def test_the_digest_is_read_where_it_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +194,9 @@ def test_the_digest_is_read_where_it_is_asked_for(
     assert "SHA-256 not checked (--digest" in capsys.readouterr().out
     assert main(["inspect", "--digest", str(path)]) == 1
     assert "differs from the SHA-256 in its manifest" in capsys.readouterr().out
+    assert main(["inspect", "--digest", str(path), str(REAL[0])]) == 1
+    out = capsys.readouterr().out
+    assert "1 of 2 are whole engines that contradict nothing; the SHA-256 of 1 was checked" in out
 
 
 def test_names_and_metadata_cannot_talk_to_the_terminal(

@@ -128,8 +128,11 @@ class Reporter:
         if (caught is not None and caught.takes("AttributeError")) or not self.collecting:
             return
         upgrade = self.upgrades[flavour]
+        at, new = upgrade.fixed_at(symbol), replacements().get(symbol)
         told = f"{symbol} can only be read in {flavour} {upgrade.after}"
-        self._at(node, "gone", symbol, told, upgrade.fixed_at(symbol), "", "", "high")
+        told += f": its setter is gone {upgrade.when(at)}" if at else ""
+        use, source = (new.use, new.source) if new else ("", "")
+        self._at(node, "gone", symbol, told, at, use, source, "high")
 
     def changed(self, flavour: str, enum: str, number: int, node: ast.AST) -> None:
         """Report an integer that is the flags of an enum, where a bit means another member."""

@@ -79,16 +79,28 @@ def scan(paths: Iterable[Path], between: Mapping[str, Upgrade]) -> list[Finding]
 
 
 def files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that a scan reads; a file that is named itself is always read."""
+    """Yield the files that a scan reads, and the folders that cannot be listed.
+
+    A file that is named itself is always read.
+
+    Raises:
+        PathError: a path does not exist, or the system does not let one look.
+    """
     for path in paths:
-        if path.is_file():
+        try:
+            file, is_folder = path.is_file(), path.is_dir()
+        except OSError as error:  # a folder above is closed, a name is too long
+            raise PathError(f"{path}: cannot be scanned: {error.strerror}") from None
+        if file:
             yield path
-        elif path.is_dir():
-            for folder, folders, names in os.walk(path):
+        elif is_folder:
+            closed: list[OSError] = []
+            for folder, folders, names in os.walk(path, onerror=closed.append):
                 folders[:] = sorted(one for one in folders if _wanted(Path(folder, one)))
                 for name in sorted(names):
                     if name.endswith((".py", ".pyi", ".ipynb")) or _TEXT_NAMES.match(name):
                         yield Path(folder, name)
+            yield from (Path(error.filename) for error in closed)
         else:
             raise PathError(f"{path}: no such file or folder to scan; name Python files or folders")
 
@@ -96,13 +108,20 @@ def files(paths: Iterable[Path]) -> Iterator[Path]:
 def _wanted(folder: Path) -> bool:
     """Return whether a folder holds the user's code: no cache, no environment, nothing hidden."""
     hidden = folder.name.startswith(".") and folder.name not in (".github", ".gitlab", ".circleci")
-    return not hidden and folder.name not in _SKIPPED and not (folder / "pyvenv.cfg").exists()
+    return not hidden and folder.name not in _SKIPPED and not _is_environment(folder)
+
+
+def _is_environment(folder: Path) -> bool:
+    # Path.exists() raises in a folder that may be listed and not entered.
+    return os.path.exists(folder / "pyvenv.cfg")  # noqa: PTH110
 
 
 def scan_file(path: Path, between: Mapping[str, Upgrade]) -> list[Finding]:
     """Return the findings of one file; one that cannot be read is a finding itself."""
     name = path.as_posix()
     try:
+        if path.is_dir():
+            return [_unread(name, "a folder that cannot be listed")]
         if not path.is_file():
             return []
         if path.stat().st_size > _LARGEST:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
+import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -44,6 +46,9 @@ _MACHINE_TROUBLE = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     arguments = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show
     console = Console(highlight=False, soft_wrap=True)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:

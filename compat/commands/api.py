@@ -18,6 +18,7 @@ from compat.api.scan import files, upgrades
 from compat.api.scan import scan as scan_paths
 from compat.api.surface import surface
 from compat.api.upgrade import Upgrade
+from compat.engine.telling import plain
 
 _ORDER = ("low", "medium", "high")
 _TITLES = {
@@ -93,9 +94,11 @@ def scan(arguments: argparse.Namespace, console: Console) -> int:
 
 def _table(found: list[Finding], upgrade: Upgrade, paths: Sequence[Path], console: Console) -> None:
     for one in found:
-        where = f"{one.file}:{one.line}:{one.column}"
+        where = f"{plain(one.file)}:{one.line}:{one.column}"
         sure = "" if one.confidence == "high" else f" ({one.confidence} confidence)"
-        console.print(f"{where}: {one.level}: [{one.rule}] {one.message}{sure}", markup=False)
+        console.print(
+            f"{where}: {one.level}: [{one.rule}] {plain(one.message)}{sure}", markup=False
+        )
         if one.replacement:
             console.print(f"    instead: {one.replacement}", markup=False)
     counts = Counter(one.level for one in found)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -41,8 +40,6 @@ _EXIT = {"must-load": 0, "must-refuse": 1, "broken": 1, "undocumented": 4, "unkn
 
 def predict(arguments: argparse.Namespace, console: Console) -> int:
     """Say what engines will do in runtimes, or whether an environment can work."""
-    if isinstance(console.file, io.TextIOWrapper):
-        console.file.reconfigure(errors="backslashreplace")  # names that a terminal cannot show
     given = [f"--{name}" for name in _PARTS if getattr(arguments, name)]
     if arguments.environment:
         if arguments.files or arguments.runtime:

@@ -107,11 +107,41 @@ def read_plan(source: Bounded, layout: Layout, start: int, end: int) -> Plan:
         plan.problems += plan.notes
         plan.notes = []
         _check_format(plan)
+    elif usual := _usual(layout, plan):
+        plan.problems.append(
+            f"begins with {layout.magic.decode('ascii')!r}, and a plan of {plan.version} with "
+            f"{usual.magic.decode('ascii')!r}: its beginning is missing or overwritten"
+        )
+    elif not plan.problems and (lacking := _lacking(layout, plan)):
+        plan.problems.append(
+            f"has no section {lacking}, which every plan of {plan.version} that was seen had"
+        )
     return plan
 
 
+def _lacking(layout: Layout, plan: Plan) -> str:
+    """Return the sections that all plans of this release had and this one lacks; "" if none."""
+    if not layout.tags or not _is_of(layout, plan):
+        return ""
+    always = set(layout.tags[0]).intersection(*layout.tags)
+    return ", ".join(sorted(always - {section.tag for section in plan.sections}))
+
+
+def _usual(layout: Layout, plan: Plan) -> Layout | None:
+    """Return another layout that the plans of this release were seen to have; None of others."""
+    return next(
+        (row for row in plan_format().layouts if row is not layout and _is_of(row, plan)), None
+    )
+
+
 def _check_format(plan: Plan) -> None:
-    """See that a release that was seen has one of the formats that were."""
+    """See that a release that was seen has one of the formats that were, its header's too."""
+    header = plan.stated.get("serialization")
+    if header and header.value != 0:
+        plan.problems.append(
+            f"its header has the serialization version {header.value}, which no plan of "
+            f"{plan.version} had"
+        )
     number = plan.stated.get("archive_format")
     if number and not plan_format().format_of(plan.flavour, number.value):
         plan.problems.append(
@@ -121,10 +151,15 @@ def _check_format(plan: Plan) -> None:
 
 def _was_seen(layout: Layout, plan: Plan) -> bool:
     """Tell whether real plans of this release with these sections taught the layout."""
+    tags = tuple(section.tag for section in plan.sections)
+    return tags in layout.tags and _is_of(layout, plan)
+
+
+def _is_of(layout: Layout, plan: Plan) -> bool:
+    """Tell whether the plan's release is one of those whose plans taught a layout."""
     parts = plan.version.split(".")
     releases = (release.split(".") for release in layout.seen)
-    tags = tuple(section.tag for section in plan.sections)
-    return tags in layout.tags and any(parts[: len(one)] == one for one in releases)
+    return any(parts[: len(one)] == one for one in releases)
 
 
 def _value(place: Place, head: bytes) -> Any:

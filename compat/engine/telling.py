@@ -67,10 +67,12 @@ def row(found: Inspection) -> list[str]:
     return [line, *_problems(found)]
 
 
-def summary(holding: int, count: int, *, digest: bool) -> str:
-    """Return the last line of a table."""
-    checked = "" if digest else "; no SHA-256 was checked (--digest reads the whole files)"
-    return f"{holding} of {count} are whole engines that contradict nothing{checked}"
+def summary(holding: int, count: int, checked: int, *, digest: bool) -> str:
+    """Return the last line of a table; of `checked` files a manifest stated the SHA-256."""
+    how = f"the SHA-256 of {checked} was checked"
+    if not digest:
+        how = "no SHA-256 was checked (--digest reads the whole files)"
+    return f"{holding} of {count} are whole engines that contradict nothing; {how}"
 
 
 def built_for(plan: Plan) -> str:

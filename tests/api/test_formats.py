@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
@@ -16,6 +20,7 @@ from compat.cli import main
 # OASIS' schema (Schemata/sarif-schema-2.1.0.json of oasis-tcs/sarif-spec, as the source package of
 # sarif-pydantic 0.6.2 on PyPI holds it), without its white space.
 SCHEMA = Path(__file__).with_name("sarif-schema-2.1.0.json")
+ROOT = Path(__file__).parents[2]
 CODE = """\
 import tensorrt as trt
 def f(config: trt.IBuilderConfig):
@@ -138,6 +143,53 @@ def test_annotations_are_one_line_each_and_escaped() -> None:
     )
     assert not any("\n" in one for one in lines)
     assert "100 %25 of: it,%0Abreaks" in lines[0]
+
+
+@pytest.mark.parametrize("kind", ["table", "json", "sarif", "github"])
+@pytest.mark.parametrize("name", [b"bad\xff.py", b"red\x1b[31m.py", b"two\nlines.py"])
+def test_a_name_that_is_no_text_is_told(name: bytes, kind: str, tmp_path: Path) -> None:
+    """Nothing of it talks to the terminal, and what cannot be encoded is escaped."""
+    (tmp_path / os.fsdecode(name)).write_text(CODE, encoding="utf-8")
+    command = [sys.executable, "-m", "compat", "api", "scan", ".", "--from", "8.6", "--to", "11"]
+
+    done = subprocess.run(
+        [*command, "--format", kind],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (1, "")
+    if kind in ("json", "sarif"):
+        data = json.loads(done.stdout)
+    if kind == "sarif":
+        (result,) = data["runs"][0]["results"]
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert unquote_to_bytes(uri) == name
+    if kind == "table":
+        assert len(done.stdout.splitlines()) == 3
+        assert "\x1b" not in done.stdout
+
+
+def test_a_folder_that_cannot_be_listed_is_told(
+    code: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Code that was not read is a warning, as a file that cannot be read."""
+    (code.parent / "closed").mkdir()
+    real = os.scandir
+
+    def scandir(place: str) -> object:
+        if str(place).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return real(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+    _, out, _ = _run(capsys, "api", "scan", code.parent, "--from", "8.6", "--to", "10.16")
+
+    assert "closed:1:1: warning: [unread] not scanned: a folder that cannot be listed" in out
 
 
 def test_confidence_leaves_out_what_is_less_certain(

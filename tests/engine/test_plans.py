@@ -10,7 +10,7 @@ import pytest
 
 from compat.engine.inspection import Inspection, inspect_file
 from compat.engine.telling import details, row
-from tests.engine.conftest import WHOLE, hollow, variations, whole, with_lean
+from tests.engine.conftest import DATA, WHOLE, hollow, variations, whole, with_lean
 
 PLANS = [(version, name) for version, plans in variations().items() for name in plans]
 RELEASES = sorted(variations())
@@ -200,6 +200,34 @@ def test_a_format_that_no_plan_of_the_release_has_is_told(name: str, tmp_path: P
     assert inspect_file(path).problems == [
         f"its archive has the format 233, which no plan of {version} had"
     ]
+
+
+@pytest.mark.parametrize("name", ["trt-8.6.0.12-tiny", "rtx-1.7.1.116"])
+def test_a_plan_that_lost_its_beginning_is_told(name: str, tmp_path: Path) -> None:
+    """What is left begins as a plan of 8.5 does; its version says that it is none."""
+    data = whole(name) if name in WHOLE else (DATA / f"{name}.engine").read_bytes()
+    path = tmp_path / "x.engine"
+    path.write_bytes(data[data.index(b"ptrt") :])
+
+    assert any("its beginning is missing" in one for one in inspect_file(path).problems)
+
+
+@pytest.mark.parametrize(
+    ("place", "data", "says"),
+    [
+        (4, b"\1", "its header has the serialization version 1, which no plan of 8.6.0.12 had"),
+        (32, b"\xff" * 4, "has no section ENGN, which every plan of 8.6.0.12 that was seen had"),
+    ],
+)
+def test_a_header_that_no_plan_of_8_6_has_is_told(
+    place: int, data: bytes, says: str, tmp_path: Path
+) -> None:
+    """All 21 plans of 8.6.0 had serialization version 0 and a section for the engine."""
+    path = tmp_path / "x.engine"
+    path.write_bytes(whole("trt-8.6.0.12-tiny"))
+    _change(path, place, data)
+
+    assert inspect_file(path).problems == [says]
 
 
 def test_an_archive_without_its_version_is_told(plan: Path) -> None:

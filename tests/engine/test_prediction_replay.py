@@ -13,6 +13,15 @@ from tests.engine import replay
 PAGE = (Path(__file__).parents[2] / "docs" / "predict.md").read_text(encoding="utf-8")
 
 
+def test_every_stored_record_is_replayed() -> None:
+    """A report that is added takes part, and stands on the page."""
+    reports = Path(__file__).parents[2] / "reports"
+    stored = {path.parent.name for path in reports.glob("*/plan.json")}
+
+    assert set(replay.REPORTS) == stored
+    assert all(f"`reports/{name}`" in PAGE for name in stored)
+
+
 def test_what_agrees_and_what_disagrees_is_as_the_page_has_it() -> None:
     """A new record or a new rule changes the table; then the page has to say so."""
     assert replay.tested() in PAGE
