@@ -46,6 +46,7 @@ _MACHINE_TROUBLE = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     arguments = _parser().parse_args(argv)
+    keeps_records = "work" in arguments  # the others only read
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show
@@ -62,15 +63,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         errors.print(f"error: {error}", markup=False)
         return 2
     except KeyboardInterrupt:
-        errors.print("interrupted; what is finished is on record, the same command goes on")
+        kept = "; what is finished is on record, the same command goes on" if keeps_records else ""
+        errors.print(f"interrupted{kept}")
         return 130
     except OSError as error:
         if arguments.debug or error.errno not in _MACHINE_TROUBLE:
             raise
+        place = error.filename or ("the work or output folder" if keeps_records else "the output")
+        kept = "; what is finished is on record" if keeps_records else ""
         errors.print(
-            f"error: {error.strerror}: {error.filename or 'the work or output folder'}; what is "
-            f"finished is on record: {_MACHINE_TROUBLE[error.errno]} and run the same command "
-            "again",
+            f"error: {error.strerror}: {place}{kept}: {_MACHINE_TROUBLE[error.errno]} and run the "
+            "same command again",
             markup=False,
         )
         return 4
