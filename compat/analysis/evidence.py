@@ -47,7 +47,7 @@ class Evidence:
         refusal kept from running: it is told once, by the load.
         """
         found = self.judge(item, self.primary(item))
-        if found.verdict != "fail" or item.status != "refused" or item.check == "build":
+        if found.verdict != "fail" or item.status != "refused":
             return found
         load = self.seen.by_place.get(("load", *item.cell, ""), {}).get(item.pair)
         if load is None or load.status != "refused" or self.judge(load, None).verdict != "info":

@@ -147,6 +147,7 @@ def test_a_rebuild_is_a_fact_and_never_a_check() -> None:
         ("undocumented", "refused", ["info", "info"]),
         ("must-load", "refused", ["fail", "fail"]),
         ("undocumented", "ok", ["pass", "fail"]),  # it loaded, and was refused later: news
+        ("must-refuse", "ok", ["info", "fail"]),
     ],
 )
 def test_what_a_refusal_without_a_rule_kept_from_running_is_no_failure(
