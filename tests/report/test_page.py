@@ -193,6 +193,32 @@ def test_equal_failures_are_one_row(document: Element) -> None:
     assert "and 2 more" in text_of(rows[0])
 
 
+def test_a_finding_names_its_model_before_what_was_said(document: Element) -> None:
+    """On a narrow screen only the first columns are seen."""
+    findings = document.find(".//section[@id='findings']")
+    assert findings is not None
+    _, where, said, *_ = findings.findall(".//tbody/tr")[0]
+    assert "clip-vit-b32-image" in text_of(where)
+    assert "wrap" in classes(said)
+
+
+def test_models_with_trouble_lead_the_list(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "CELLS_PER_PAGE", 1)
+    _, index = parsed(results)[-1]
+    (section,) = [e for e in index.iter("section") if e.get("id") == "models"]
+    (body,) = section.iter("tbody")
+    names = [text_of(row[0]) for row in body]
+    bad = [any("bad" in classes(e) for e in row.iter()) for row in body]
+    assert bad == sorted(bad, reverse=True)
+    assert True in bad
+    assert False in bad
+    for group in (True, False):  # otherwise in the order of the configuration
+        own = [name for name, is_bad in zip(names, bad, strict=True) if is_bad is group]
+        assert own == [model for model in builders.MODELS if model in own]
+
+
 def test_names_and_messages_are_text(nasty: Results) -> None:
     ((html, tree),) = parsed(nasty)
     assert html.count("<script>") == 1
