@@ -8,6 +8,7 @@
      +-- FolderError       a folder cannot be written to
      |    +-- FolderBusyError   another run is using it
      +-- ReportError       an output folder holds no run
+     +-- RecordsError      the packed records of a report are damaged
      +-- ModelError        a model cannot be used (compat.models)
      +-- TargetError       a target's environment cannot be kept (compat.targets)
      +-- StartError        a first matrix cannot be written (compat.starting)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
+
+from compat.errors import UserError
 
 SCHEMA = 1
 
 _BROKEN = ("failed", "crashed", "timeout")
 
 Key = tuple[str, int | None, str]
+
+
+class RecordsError(UserError):
+    """A packed file of records is damaged."""
 
 
 class RecordStore:
@@ -95,19 +101,28 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the records of a file; a half-written last line is passed over.
 
     A report that is kept may hold them packed: where the file is not there, its ``.gz`` is read.
+    Raises RecordsError where that one is damaged: nobody writes it line by line.
     """
+    for line in _lines(path):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(record, dict) and "item" in record:
+            yield record
+
+
+def _lines(path: Path) -> Iterator[str]:
     packed = path.with_name(path.name + ".gz")
-    if not path.is_file() and not packed.is_file():
-        return
-    opener = path.open if path.is_file() else partial(gzip.open, packed, "rt")
-    with opener(encoding="utf-8", errors="replace") as stream:
-        for line in stream:
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if isinstance(record, dict) and "item" in record:
-                yield record
+    if path.is_file():
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            yield from stream
+    elif packed.is_file():
+        try:
+            with gzip.open(packed, "rt", encoding="utf-8", errors="replace") as stream:
+                yield from stream
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise RecordsError(f"{packed}: cannot be unpacked ({error}); copy it again") from None
 
 
 def _key(record: Mapping[str, Any]) -> Key:

@@ -53,7 +53,9 @@ def test_host_code_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[st
     call = ["predict", str(engine), "--runtime", "tensorrt_lean==10.16.1.11"]
 
     assert main(call) == 1
-    assert "engine_host_code_allowed" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert " vc sm_90 " in out  # by the lean runtime inside; there is no manifest
+    assert "engine_host_code_allowed" in out
     assert main([*call, "--host-code"]) == 0
     assert "The support matrices of 10.0.1 to 11.3.0 promise" in capsys.readouterr().out
 
@@ -70,6 +72,20 @@ def test_what_the_file_does_not_say_leaves_the_answer_open(
     assert "depends on whether it was built with version compatibility" in out
     assert "plain: must-load" in out
     assert main([*call, "--variant", "plain", "--gpu", "H200"]) == 0
+
+
+def test_where_it_was_built_is_taken_from_the_call(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan without a lean runtime inside does not name its platform."""
+    engine = hollow("8.6.0.12", "base", tmp_path / "a.engine")
+    call = ["predict", str(engine), "--runtime", "tensorrt==8.6.0.12", "--variant", "plain"]
+    call += ["--platform", "windows-x86_64"]
+
+    assert main(call) == 4
+    assert "platform-not-stated" in capsys.readouterr().out
+    assert main([*call, "--built-on", "linux-x86_64"]) == 1
+    assert "trt-one-platform" in capsys.readouterr().out
 
 
 def test_json_has_every_statement(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,9 @@ import gzip
 from pathlib import Path
 from typing import Any
 
-from compat.records import RecordStore, read_records
+import pytest
+
+from compat.records import RecordsError, RecordStore, as_line, read_records
 
 
 def _record(item: str, key: str = "k", status: str = "ok") -> dict[str, Any]:
@@ -61,3 +63,17 @@ def test_the_records_of_a_kept_report_may_be_packed(tmp_path: Path) -> None:
 
     RecordStore(path).append(_record("load/b"))
     assert [record["item"] for record in read_records(path)] == ["load/b"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "another file"])
+def test_damaged_packed_records_are_told_in_one_line(tmp_path: Path, damage: str) -> None:
+    """A part of the records read as all of them would be another answer."""
+    path = tmp_path / "records.jsonl"
+    packed = bytearray(gzip.compress(as_line(_record("load/a")).encode() * 500))
+    if damage == "flipped":
+        packed[len(packed) // 2] ^= 0xFF
+    data = {"cut": packed[:-20], "another file": b"PK\3\4"}.get(damage, packed)
+    (tmp_path / "records.jsonl.gz").write_bytes(data)
+
+    with pytest.raises(RecordsError, match=r"records\.jsonl\.gz: cannot be unpacked"):
+        list(read_records(path))

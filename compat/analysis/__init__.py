@@ -52,7 +52,7 @@ def compile(  # noqa: A001 - the verb of the pipeline: prepare, run, compile, re
 def _results(evidence: Evidence) -> Results:
     plan = evidence.plan
     observations = evidence.seen.by_id
-    judgements = {i: evidence.judge(o, evidence.primary(o)) for i, o in observations.items()}
+    judgements = {i: evidence.for_table(o) for i, o in observations.items()}
     upgrades = judge_upgrades(evidence)
     ran = sum(1 for o in observations.values() if o.ran)
     deciding = {

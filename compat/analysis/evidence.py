@@ -40,6 +40,20 @@ class Evidence:
             (self.labelled.golden.get(item.id), self.labelled.current.get(pair)),
         )
 
+    def for_table(self, item: Observation) -> Judgement:
+        """Judge an item against the first upgrade's current item.
+
+        Where nothing is documented a refused load is no failure, and then neither is what the same
+        refusal kept from running: it is told once, by the load.
+        """
+        found = self.judge(item, self.primary(item))
+        if found.verdict != "fail" or item.status != "refused":
+            return found
+        load = self.seen.by_place.get(("load", *item.cell, ""), {}).get(item.pair)
+        if load is None or load.status != "refused" or self.judge(load, None).verdict != "info":
+            return found
+        return Judgement("info", item.message, code=item.reason)
+
     def primary(self, item: Observation) -> Observation | None:
         """The current item that the table compares with: that of the first upgrade in the plan."""
         found = self.references.get(item.id, ())

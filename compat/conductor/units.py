@@ -82,7 +82,7 @@ def _joined(groups: Sequence[list[Item]], weigh: Weigh, slots: int) -> Iterator[
     open_: dict[str, tuple[list[Item], float]] = {}
     for group, weight in zip(groups, weights, strict=True):
         runtime = group[0].runtime
-        if group[0].phase != "check":
+        if group[0].phase != "check" or weight > most:
             yield group
             continue
         before, so_far = open_.pop(runtime, ([], 0.0))

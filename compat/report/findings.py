@@ -25,6 +25,7 @@ class Finding:
     targets: tuple[str, ...]
     first: Row
     count: int
+    meets_candidate: bool  # whether one of them was run by what one may move to
 
     @property
     def advice(self) -> str:
@@ -68,9 +69,13 @@ def sentence(text: str) -> str:
 
 
 def failures(items: Iterable[Row]) -> list[Finding]:
-    """Failing items by root cause: crashes first, then by how many share the cause."""
+    """Failing items by root cause.
+
+    What the candidate of an upgrade met goes before what other targets did; then crashes go first,
+    then what most share.
+    """
     found = _collapse((r for r in items if r.text("verdict") == "fail"), _root_cause)
-    return sorted(found, key=lambda f: (_rank(f.status), -f.count))
+    return sorted(found, key=lambda f: (not f.meets_candidate, _rank(f.status), -f.count))
 
 
 def missing(items: Iterable[Row]) -> list[Finding]:
@@ -113,6 +118,7 @@ def _finding(group: list[Row]) -> Finding:
         _distinct(t for r in group for t in (r.text("builder"), r.text("runtime"))),
         first,
         len(group),
+        any(r.text("runtime_role") == "candidate" for r in group),
     )
 
 

@@ -56,6 +56,11 @@ class ModelPage:
     ran: int
     planned: int
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing broke on it."""
+        return all(mark.style != "bad" for mark, _ in self.states)
+
 
 def render(
     results: Results,
@@ -86,6 +91,7 @@ def render(
         ran = sum(1 for r in own_items if r.ran)
         pages.append(ModelPage(model, name, matrix.page_states(own), ran, len(own_items)))
     summary = _content(results, items, cells, others, summary_only=True)
+    pages.sort(key=lambda page: page.is_quiet)
     yield PageFile("index.html", _render(results, summary, pages, ""))
 
 

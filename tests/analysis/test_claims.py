@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from compat import analysis
+from compat.analysis.claims import measured
+from compat.analysis.claims.statement import Statement
 from compat.analysis.results import Claim
 from tests import builders
 
@@ -215,7 +217,7 @@ def _load(builder: str, runtime: str, status: str, variant: str = "plain") -> Pl
 
 
 @pytest.mark.parametrize(
-    ("statuses", "word", "measured"),
+    ("statuses", "word", "told"),
     [
         (("ok", "ok"), "confirmed", "2 of 2 loaded"),
         (("refused", "refused"), "refuted", "0 of 2 loaded"),
@@ -224,7 +226,7 @@ def _load(builder: str, runtime: str, status: str, variant: str = "plain") -> Pl
     ],
 )
 def test_loads_between_patch_releases_are_counted(
-    statuses: tuple[str, str], word: str, measured: str
+    statuses: tuple[str, str], word: str, told: str
 ) -> None:
     patch = {**TARGETS[0], "name": "patch", "version": "8.5.2.2"}
     row = _row(
@@ -238,7 +240,7 @@ def test_loads_between_patch_releases_are_counted(
         "patch-loads/",
     )
 
-    assert (row.word, row.measured) == (word, measured)
+    assert (row.word, row.measured) == (word, told)
 
 
 @pytest.mark.parametrize(
@@ -260,7 +262,26 @@ def test_a_variant_that_is_faster_is_not_called_slower_by_less_than_nothing() ->
     row = _row(claims, "hardware-compatible-cost/")
     assert row.measured.endswith("% faster")
     assert "-" not in row.measured + row.interval
+    low, high = (float(end.rstrip("%")) for end in row.interval.split(" to "))
+    assert low < 3 < high
     assert row.word == "refuted"
+
+
+@pytest.mark.parametrize(
+    ("statement", "span", "told"),
+    [
+        (measured.HARDWARE, (-0.01, -0.03, 0.01), ("-1 slower", "-3 to 1")),  # it may be slower
+        (measured.INT8_TOP1, (-0.02, -0.03, -0.01), ("2 gained", "1 to 3")),
+        (measured.FP16_MEMORY, (-0.1, -0.1, -0.1), ("10 more", "")),
+    ],
+)
+def test_a_figure_of_the_other_sign_has_its_own_word(
+    statement: Statement, span: tuple[float, float, float], told: tuple[str, str]
+) -> None:
+    row = statement.figure("x", "x", span, lambda figure: f"{figure * 100:.0f}")
+
+    assert (row.measured, row.interval) == told
+    assert (row.value, row.low, row.high) == span
 
 
 @pytest.mark.parametrize(("identical", "word"), [(0, "confirmed"), (1, "inconclusive")])

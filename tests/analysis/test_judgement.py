@@ -139,3 +139,30 @@ def test_a_rebuild_is_a_fact_and_never_a_check() -> None:
     plan = builders.plan([item], [builders.target(A)], [])
     record = builders.record(item, numbers={"identical": 0, "bytes_differing": 9})
     assert analysis.compile(plan, [record]).table["verdict"].tolist() == ["info"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "load", "verdicts"),
+    [
+        ("undocumented", "refused", ["info", "info"]),
+        ("must-load", "refused", ["fail", "fail"]),
+        ("undocumented", "ok", ["pass", "fail"]),  # it loaded, and was refused later: news
+        ("must-refuse", "ok", ["info", "fail"]),
+    ],
+)
+def test_what_a_refusal_without_a_rule_kept_from_running_is_no_failure(
+    outcome: str, load: str, verdicts: list[str]
+) -> None:
+    """Nothing says that it must load; twenty such items led the findings of a real run."""
+    items = [builders.item("load", "m", "fp32", A, B), builders.item("top1", "m", "fp32", A, B)]
+    items[0]["expectation"]["outcome"] = outcome
+    plan = builders.plan(items, [builders.target(A), builders.target(B)], [], ["m"])
+    records = [
+        builders.record(items[0], load, reason="" if load == "ok" else "version-mismatch"),
+        builders.record(items[1], "refused", reason="version-mismatch", message="It said no."),
+    ]
+
+    results = analysis.compile(plan, records)
+
+    assert results.table["verdict"].tolist() == verdicts
+    assert results.gate.value == ("fail" if "fail" in verdicts else "inconclusive")

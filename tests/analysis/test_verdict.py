@@ -320,6 +320,7 @@ def test_equal_causes_are_one_reason_led_by_the_worst() -> None:
     [
         (("m",), "3 items of m fp32 (rebuilt engine): "),
         (("m", "n"), "6 items of m and n (rebuilt engine): "),
+        (("m", "n", "o"), "9 items of m, n and o (rebuilt engine): "),
         (("m", "n", "o", "p"), "12 items of 4 models (rebuilt engine): "),
     ],
 )
@@ -328,6 +329,15 @@ def test_a_reason_says_whose_items_they_are(models: tuple[str, ...], said: str) 
     found = upgrade(("accuracy", REBUILT, {"numbers": {"golden_cosine": 0.7}}), models=models)
 
     assert found.reasons[0].text.startswith(said)
+
+
+def test_a_reason_of_one_item_names_its_batch() -> None:
+    """Latency is measured at one point of the profile here."""
+    slow = {"median_s": 0.1, "mean_s": 0.1, "std_s": 0.0001}
+
+    found = upgrade(("latency", REBUILT, {"numbers": slow}))
+
+    assert found.reasons[0].text.startswith("m fp32 opt (rebuilt engine): ")
 
 
 def test_reasons_that_block_come_first() -> None:

@@ -54,11 +54,15 @@ def test_one_process_does_all_items(tmp_path: Path) -> None:
 
 def test_what_a_process_took_to_start_stands_in_its_first_result(tmp_path: Path) -> None:
     """No item's own seconds hold it, and of a hundred processes it is most of the harness."""
+    begin = time.monotonic()
     results = _run(_job(tmp_path, ["ok", "segfault", "ok", "ok"]))
+    took = time.monotonic() - begin
 
     told = [r["facts"].get("process_start_s") for r in results]
     assert [start is not None for start in told] == [True, False, True, False]
-    assert all(0 < start < 30 for start in told if start is not None)
+    starts = [start for start in told if start is not None]
+    assert min(starts) > 0
+    assert sum(starts) < took
 
 
 def test_a_crash_costs_its_own_item(tmp_path: Path) -> None:

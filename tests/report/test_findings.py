@@ -53,3 +53,20 @@ def test_what_the_host_could_not_prepare_is_a_failure_and_told_once() -> None:
     _, failures, missing = found("failed", "precision-not-applied", target={})
     assert len(failures) == 1
     assert not missing
+
+
+def test_what_the_candidate_met_stands_before_a_mishap_elsewhere() -> None:
+    """A wrong answer that blocks the upgrade stood below nineteen refusals of a lean runtime."""
+    roles = ((A, "current"), (B, "candidate"), ("ort-1.29", "other"))
+    cells = [("build", "ort-1.29"), ("accuracy", B), ("load", B)]
+    items = [builders.item(check, "m", "fp32", name, name) for check, name in cells]
+    plan = builders.plan(items, [builders.target(*r) for r in roles], [(A, B)], ["m"])
+    records = [
+        builders.record(items[0], "crashed", reason="signal-SIGSEGV"),
+        builders.record(items[1], numbers={"golden_cosine": 0.5}),
+        builders.record(items[2], "refused", reason="wrong-gpu"),
+    ]
+
+    failures = findings.failures(rows(analysis.compile(plan, records).table))
+
+    assert [f.state for f in failures] == ["refused", "drift", "crashed"]

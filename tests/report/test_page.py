@@ -193,6 +193,29 @@ def test_equal_failures_are_one_row(document: Element) -> None:
     assert "and 2 more" in text_of(rows[0])
 
 
+def test_a_finding_names_its_model_before_what_was_said(document: Element) -> None:
+    """On a narrow screen only the first columns are seen."""
+    findings = document.find(".//section[@id='findings']")
+    assert findings is not None
+    _, where, said, *_ = findings.findall(".//tbody/tr")[0]
+    assert "clip-vit-b32-image" in text_of(where)
+    assert "wrap" in classes(said)
+
+
+def test_models_with_trouble_lead_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise they stand in the order of the configuration."""
+    monkeypatch.setattr(page, "CELLS_PER_PAGE", 1)
+    models = ["d", "c", "b", "a"]
+    items = [builders.item("load", m, "fp32", "ort-1.30", "ort-1.30") for m in models]
+    statuses = ("ok", "crashed", "ok", "crashed")
+    records = [builders.record(i, s) for i, s in zip(items, statuses, strict=True)]
+    plan = builders.plan(items, [builders.target("ort-1.30")], [], models)
+    _, index = parsed(analysis.compile(plan, records))[-1]
+    (section,) = [e for e in index.iter("section") if e.get("id") == "models"]
+    (body,) = section.iter("tbody")
+    assert [text_of(row[0]) for row in body] == ["c", "a", "d", "b"]
+
+
 def test_names_and_messages_are_text(nasty: Results) -> None:
     ((html, tree),) = parsed(nasty)
     assert html.count("<script>") == 1
