@@ -86,10 +86,10 @@ def _build_causes(
         for pair in ((current, current), (candidate, candidate))
     )
     if before is None and after is not None:
-        text = f"is planned for {candidate} only, so there is nothing to compare"
+        text = f"planned for {candidate} only, so there is nothing to compare"
         return "nothing-to-compare", [Cause("note", "not-planned", text, after)]
     if before is not None and after is None:
-        text = f"is planned for {current} only, so there is nothing to compare"
+        text = f"planned for {current} only, so there is nothing to compare"
         return "nothing-to-compare", [Cause("note", "not-planned", text, before)]
     if before is None or after is None:
         return None

@@ -23,6 +23,7 @@ from compat.report import (
     details,
     figures,
     findings,
+    headline,
     matrix,
     tables,
 )
@@ -132,6 +133,8 @@ def _content(
         "surprises": surprises(items),
         "failures": findings.failures(items),
         "missing": findings.missing(items),
+        "unrun": headline.unrun(items),
+        "speed": {u.name: headline.latency(items, u, results.plan) for u in results.upgrades},
         "models": models,
         "precisions": list(dict.fromkeys(c.key[3] for c in cells)),
         "full": not summary_only,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from compat.analysis.results import Results, UpgradeVerdict
-from compat.report import claims, code, damage, figures, findings
+from compat.report import claims, code, damage, figures, findings, headline
 from compat.report.page import machine, question
 from compat.report.rows import Row, rows
 from compat.report.surprises import Surprise, surprises
@@ -35,6 +35,8 @@ def _lines(results: Results, items: Sequence[Row]) -> Iterator[str]:
     )
     for upgrade in results.upgrades:
         yield from _upgrade(upgrade)
+        if said := headline.latency(items, upgrade, results.plan):
+            yield from ("", escape(said) + ".")
         if said := code.of_upgrade(results, upgrade.current, upgrade.candidate):
             yield from ("", escape(said))
     if not results.upgrades or not gate.held:
