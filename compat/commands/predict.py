@@ -174,6 +174,8 @@ def _rules(found: Iterable[Prediction]) -> Iterator[str]:
             yield f"    source  {statement.source}{version}"
         if statement.contradicted_by:
             yield f"    but     {statement.contradiction} [{statement.contradicted_by}]"
+        if statement.seen:
+            yield f"    seen    {statement.seen}"
         if statement.remedy:
             yield f"    do      {statement.remedy}"
 

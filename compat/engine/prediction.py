@@ -123,6 +123,7 @@ class Statement:
     remedy: str = ""
     contradicted_by: str = ""
     contradiction: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,7 @@ def _said(rule: Rule) -> Statement:
         rule.remedy,
         rule.contradicted_by,
         rule.contradiction,
+        rule.seen,
     )
 
 

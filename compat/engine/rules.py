@@ -61,6 +61,7 @@ class Rule:
     remedy: str = ""
     contradicted_by: str = ""
     contradiction: str = ""
+    seen: str = ""
 
     def fits(self, case: Case) -> bool:
         """Tell whether this rule speaks of a case."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,17 @@ def test_no_documented_rule_is_contradicted_by_all_that_was_seen(rule: object) -
     judged = [one for one in seen if one.said.answer in ("must-load", "must-refuse")]
 
     assert not judged or any(one.agrees for one in judged)
+
+
+def test_predict_says_what_was_seen_where_a_rule_is_silent_or_wrong() -> None:
+    """Who asks before an upgrade gets the evidence with the rule, as it stands in the records."""
+    told = {rule.id: rule.seen for rule in rules() if rule.seen}
+    counts = Counter(
+        (one.said.rule, one.runtime, one.seen.partition(":")[0])
+        for one in replay.trials()
+        if not one.agrees or one.said.answer not in ("must-load", "must-refuse")
+    )
+
+    assert told.keys() == {rule for rule, _, _ in counts}
+    for (rule, runtime, did), count in counts.items():
+        assert f"{runtime} {did} {count}" in told[rule]
