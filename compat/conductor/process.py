@@ -75,7 +75,7 @@ def run(job: Job, on_result: Callable[[Result], None]) -> Generator[Watch]:
             return
         record = _result(dead, watch, **ended, message=_say(ended["reason"], job.log))
         record["facts"] = {**watch.facts, "limit_s": job.timeouts[dead["check"]]}
-        on_result(record)
+        on_result(_with_start(record, watch))
         left = [item for item in left if item is not dead]
 
 

@@ -115,6 +115,7 @@ def test_what_an_item_settled_outlives_its_process(tmp_path: Path) -> None:
 
     results = _run(replace(job, argv=[sys.executable, str(tmp_path / "settles.py"), str(job.path)]))
 
+    assert all(r["facts"].pop("process_start_s") > 0 for r in results)  # each had its own process
     settled = {"stopped_by_digest": True, "limit_s": 1.0}
     assert [(r["status"], r["facts"]) for r in results] == [
         ("crashed", settled),
