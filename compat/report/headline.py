@@ -12,22 +12,30 @@ from compat.report.rows import Row
 
 
 def latency(items: Iterable[Row], upgrade: UpgradeVerdict, plan: Mapping[str, Any]) -> str:
-    """How fast the rebuilt engines are beside the current ones; nothing where it is not judged."""
+    """How fast the rebuilt engines are beside the current ones; nothing where it is not judged.
+
+    A ratio that is called inconclusive is counted and not shown: it says nothing yet.
+    """
     if not plan["gate"].get("judge-latency", True):
         return ""
     itself = (upgrade.candidate, upgrade.candidate)
-    ratios = [
-        ratio
+    compared = [
+        (ratio, row.text("verdict") == "inconclusive")
         for row in items
         if row.text("check") == "latency" and row.cell[:2] == itself
         if (ratio := row.number("ratio")) is not None
     ]
+    ratios = [ratio for ratio, is_unclear in compared if not is_unclear]
+    unclear = len(compared) - len(ratios)
     if not ratios:
-        return ""
+        return f"Latency, rebuilt: {unclear} inconclusive" if unclear else ""
     low, high = (figures.ratio(one) for one in (min(ratios), max(ratios)))
     span = low if low == high else f"{low} to {high}"
-    compared = figures.plural(len(ratios), "engine")
-    return f"Latency, rebuilt: {span} of {upgrade.current} ({compared} compared)"
+    more = f", {unclear} inconclusive" if unclear else ""
+    return (
+        f"Latency, rebuilt: {span} of {upgrade.current} "
+        f"({figures.plural(len(ratios), 'engine')} compared{more})"
+    )
 
 
 def unrun(items: Iterable[Row]) -> str:

@@ -13,7 +13,7 @@ def test_the_speed_of_an_upgrade_is_one_sentence(results: Results) -> None:
     upgrade = next(u for u in results.upgrades if u.candidate == "ort-1.31")
     table = results.table
     own = table[(table.builder == upgrade.candidate) & (table.runtime == upgrade.candidate)]
-    ratios = own[own.check == "latency"].ratio.dropna()
+    ratios = own[(own.check == "latency") & (own.verdict != "inconclusive")].ratio.dropna()
 
     said = headline.latency(items, upgrade, results.plan)
 
@@ -22,6 +22,24 @@ def test_the_speed_of_an_upgrade_is_one_sentence(results: Results) -> None:
         f"Latency, rebuilt: {low} to {high} of {upgrade.current} ({len(ratios)} engines compared)"
     )
     assert low in summary.markdown(results)
+
+
+def test_a_ratio_that_is_inconclusive_is_counted_and_not_shown(results: Results) -> None:
+    """What two rounds gave stood on the first screen like a result."""
+    upgrade = next(u for u in results.upgrades if u.candidate == "ort-1.31")
+    table = results.table.copy()
+    own = (table.builder == upgrade.candidate) & (table.runtime == upgrade.candidate)
+    timed = table.index[own & (table.check == "latency") & table.ratio.notna()]
+    table.loc[timed[0], ["ratio", "verdict"]] = [9.0, "inconclusive"]
+
+    said = headline.latency(list(rows(table)), upgrade, results.plan)
+
+    assert "9.000" not in said
+    assert said.endswith(f"({len(timed) - 1} engines compared, 1 inconclusive)")
+    table.loc[timed, "verdict"] = "inconclusive"
+    assert headline.latency(list(rows(table)), upgrade, results.plan) == (
+        f"Latency, rebuilt: {len(timed)} inconclusive"
+    )
 
 
 def test_a_quick_run_says_nothing_of_speed(results: Results) -> None:
