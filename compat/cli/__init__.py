@@ -46,7 +46,7 @@ _MACHINE_TROUBLE = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     arguments = _parser().parse_args(argv)
-    keeps_records = "work" in arguments  # the others only read
+    keeps_records = "work" in arguments  # records stand in a work folder, and nowhere else
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show

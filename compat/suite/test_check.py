@@ -22,10 +22,10 @@ from .outcome import Failed, NotRun, Outcome, Refused, Unsupported
 from .summary import describe
 
 T = TypeVar("T")
+Observe = Callable[[Callable[[], None]], None]
 
 # What a release calls a file that does not begin as its own plans do.
 _NO_ENGINE = "not-an-engine"
-Observe = Callable[[Callable[[], None]], None]
 
 
 class Loader:

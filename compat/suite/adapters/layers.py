@@ -8,7 +8,7 @@ Half`` in 1.7. The log of TensorRT 8 has a line per layer instead, with types be
 
 A ``ForeignNode`` is a whole region that TensorRT compiled as one: of its types only those at its
 edges are told, and nothing can be said of the inside. (With 8.6.0 all of ViT-B/16 with Q/DQ nodes
-was three entries, each fp16 by its types: one is such a region was concluded, its log is lost.)
+was three entries, each fp16 by its types; in a later build three layers and one such region.)
 """
 
 import json
