@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -71,40 +72,81 @@ def _timed(command: list[str]) -> float:
 def _told(out: Path) -> Iterator[str]:
     """Yield a table: each phase's time on all GPUs, and what of it was whose.
 
-    What is left over are the starts and ends of processes where no record states them, and GPUs
-    that waited for the last one.
+    A GPU waits from the end of its last item of a phase to the end of the phase. What is left over
+    are the ends of processes, and their starts in older records.
     """
     machine = json.loads((out / "plan.json").read_text(encoding="utf-8")).get("machine") or {}
     slots = max(1, len(machine.get("gpus") or ()))
     records = [r for r in read_records(out / "records.jsonl") if r["status"] != "not-run"]
+    phases = {
+        phase: _Spent.of([r for r in records if r["phase"] == phase], slots)
+        for phase in ("build", "check", "bench")
+    }
+    columns = zip(*map(astuple, phases.values()), strict=True)
+    phases["all"] = _Spent(*map(sum, columns))
     yield f"{slots} GPUs, seconds of all of them together:"
     yield ""
-    yield "| phase | items | took | all GPUs | engines' own | items' rest | process starts | left |"
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
-    for phase in ("build", "check", "bench"):
-        mine = [record for record in records if record["phase"] == phase]
-        if mine:
-            yield _phase(phase, mine, slots)
-
-
-def _phase(phase: str, records: Sequence[Mapping[str, Any]], slots: int) -> str:
-    begun = [datetime.fromisoformat(record["started"]).timestamp() for record in records]
-    # What ended without a word has the time of its end.
-    spans = [
-        (at - record["seconds"], at) if _was_ended(record) else (at, at + record["seconds"])
-        for at, record in zip(begun, records, strict=True)
-    ]
-    took = max(end for _, end in spans) - min(start for start, _ in spans)
-    inside = sum(record["seconds"] for record in records)
-    own = sum(map(_own_seconds, records))
-    starts = [record["facts"].get("process_start_s") for record in records]
-    known = [start for start in starts if start is not None]
-    left = slots * took - inside - sum(known)
-    shown = f"{sum(known):.0f}" if known else "not recorded"
-    return (
-        f"| {phase} | {len(records)} | {took:.0f} | {slots * took:.0f} | {own:.0f} "
-        f"| {inside - own:.0f} | {shown} | {left:.0f} |"
+    yield (
+        "| phase | items | took | all GPUs | engines' own | items' rest | starts | handovers "
+        "| waited | left | harness |"
     )
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    for name, spent in phases.items():
+        if spent.items:
+            yield f"| {name} {spent.row()}"
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """Where the time of a phase went, in seconds of all GPUs together but for `took`."""
+
+    items: int
+    took: float
+    all_gpus: float
+    own: float
+    rest: float
+    starts: float
+    handovers: float
+    waited: float
+
+    @classmethod
+    def of(cls, mine: Sequence[Mapping[str, Any]], slots: int) -> _Spent:
+        """Add up the records of a phase."""
+        if not mine:
+            return cls(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        spans = list(map(_span, mine))
+        begin, end = min(start for start, _ in spans), max(stop for _, stop in spans)
+        ends: dict[str, float] = {}
+        for record, (_, stop) in zip(mine, spans, strict=True):
+            slot = record["facts"].get("slot", "")
+            ends[slot] = max(ends.get(slot, stop), stop)
+        own, inside = sum(map(_own_seconds, mine)), sum(record["seconds"] for record in mine)
+        starts, handovers = (
+            sum(record["facts"].get(name, 0.0) for record in mine)
+            for name in ("process_start_s", "handover_s")
+        )
+        idle = slots - len(ends) if "" not in ends else 0
+        waited = sum(end - one for one in ends.values()) + idle * (end - begin)
+        took = end - begin
+        return cls(len(mine), took, slots * took, own, inside - own, starts, handovers, waited)
+
+    def row(self) -> str:
+        """Return the cells of a table's row.
+
+        The harness's share is of the time that was worked: of GPUs that waited for the last one
+        there is a column of its own.
+        """
+        worked = self.all_gpus - self.waited
+        left = worked - self.own - self.rest - self.starts - self.handovers
+        numbers = (self.took, self.all_gpus, self.own, self.rest, self.starts, self.handovers)
+        cells = [str(round(one)) for one in (*numbers, self.waited, left)]
+        return f"| {self.items} | {' | '.join(cells)} | {worked / self.own - 1:.1%} |"
+
+
+def _span(record: Mapping[str, Any]) -> tuple[float, float]:
+    """Return when an item began and ended; what ended without a word has the time of its end."""
+    at, seconds = datetime.fromisoformat(record["started"]).timestamp(), record["seconds"]
+    return (at - seconds, at) if _was_ended(record) else (at, at + seconds)
 
 
 def _was_ended(record: Mapping[str, Any]) -> bool:
@@ -114,15 +156,17 @@ def _was_ended(record: Mapping[str, Any]) -> bool:
 def _own_seconds(record: Mapping[str, Any]) -> float:
     """Return what the engines themselves took of an item's time.
 
-    A build that did not end had all of its time. Older records have no `refusal_s` (what a runtime
-    took to refuse) and no `ready_s` (context, buffers, the first run and its graph).
+    A build that did not end had all of its time. A benchmark's measured time is that of the whole
+    block, in which the GPU is kept one run ahead. Older records have no `measured_s`, no
+    `refusal_s` (what a runtime took to refuse) and no `ready_s` (context, buffers, the first run,
+    its graph).
     """
     numbers = record["numbers"]
     own = sum(numbers.get(name) or 0 for name in _OWN)
     if record["status"] == "timeout":
         own = record["seconds"]
     if record["check"] == "latency" and record["status"] == "ok":
-        own += numbers["warmup_s"] + numbers["n"] * numbers["mean_s"]
+        own += numbers["warmup_s"] + numbers.get("measured_s", numbers["n"] * numbers["mean_s"])
     return float(own)
 
 

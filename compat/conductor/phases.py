@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from compat.conductor import engines, jobs, process, units
+from compat.conductor.durations import Durations
 from compat.conductor.jobs import Kitchen
 from compat.conductor.progress import Progress
 from compat.conductor.slots import WHOLE_MACHINE, Slot, share
 from compat.conductor.units import Block, Unit
+from compat.conductor.workers import Workers
 from compat.matrix import Item
 from compat.records import RecordStore, unanswered
 from compat.suite.manifest import verify
 from compat.suite.outcome import Failed
-from compat.targets import Mounts, Unavailable, command
+from compat.targets import Environment, Mounts, Unavailable, command
 
 SUITE = Path(__file__).resolve().parents[1] / "suite" / "run.py"
 
@@ -44,6 +46,8 @@ _WRITTEN = {
     "check": ("engines", "outputs", "samples"),
     "bench": ("engines", "samples"),
 }
+
+_BYTECODE = "bytecode"
 
 # Files of an entry that may lie outside the work folder.
 _READ = ("onnx", "feeds", "calibration", "labelled")
@@ -73,6 +77,7 @@ class Conductor:
     _out_of_turn: set[tuple[str, int | None]] = field(default_factory=set)
     _needed: frozenset[str] = frozenset()
     _logs: set[Path] = field(default_factory=set)
+    _workers: Workers = field(default_factory=Workers)
     _began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -96,19 +101,29 @@ class Conductor:
             only: the one target to run; for the others the records on disk are looked up.
             look_only: run nothing at all.
         """
+        try:
+            self._run_phase(phase, only, look_only)
+        finally:
+            self._workers.dismiss()
+
+    def _run_phase(self, phase: str, only: str | None, look_only: bool) -> None:
         items = [item for item in self.kitchen.plan.items if item.phase == phase]
         targets = [str(target["name"]) for target in self.kitchen.plan.targets]
         asked = frozenset(t for t in targets if not look_only and only in (None, t))
         rounds = self.kitchen.config.bench.rounds if phase == "bench" else 0
         if len(self.slots) > 1 or (phase == "build" and self.build_limit is not None):
             together, items = self._divide(phase, items)
-            weigh = len if phase == "bench" else self._size
+            durations = Durations(self.kitchen.work)
+            weigh = durations.weigher(together, partial(self._size, phase))
             found = units.side_by_side(together, targets, rounds, weigh, len(self.slots))
             ordered = units.in_order(found, self._place, weigh)
             if asked and ordered and len(self.slots) > 1:
                 self.progress.begin_side_by_side(phase, min(len(self.slots), len(ordered)))
             work = [partial(self._run_unit, unit, asked, False) for unit in ordered]
             share(work, self.slots, self.progress.wait)
+            if not self.kitchen.plan.quick:
+                ids = {item.id for item in together}
+                durations.learn(one for (name, _), one in self.answers.items() if name in ids)
         alone = units.one_after_the_other(items, targets, rounds)
         share([partial(self._run_unit, alone, asked, True)], self.slots[:1], self.progress.wait)
 
@@ -135,10 +150,15 @@ class Conductor:
         is_twin = not config.targets[item.builder].cross
         return list(map(str, listed)).index(item.precision), is_twin
 
-    def _size(self, items: Sequence[Item]) -> float:
-        """Return bytes of ONNX: what takes longest to build or to run is among the largest."""
-        paths = [self.kitchen.typed(item).path for item in items]
-        return sum(path.stat().st_size for path in paths if path is not None and path.is_file())
+    def _size(self, phase: str, item: Item) -> float:
+        """Return bytes of ONNX: what takes longest to build or to run is among the largest.
+
+        A benchmark takes the time that it is given.
+        """
+        if phase == "bench":
+            return 1.0
+        path = self.kitchen.typed(item).path
+        return float(path.stat().st_size) if path is not None and path.is_file() else 0.0
 
     def _run_unit(
         self, unit: Unit, asked: frozenset[str], alone: bool, slot: Slot
@@ -159,7 +179,7 @@ class Conductor:
                 self._leave_out(block)
             elif todo and execute:
                 job = self._job(block, slot, todo)
-                yield from process.run(job, partial(self._keep, lane=lane))
+                yield from process.run(job, partial(self._keep, lane=lane), self._workers)
 
     def _is_out_of_time(self) -> bool:
         limit = self.build_limit
@@ -281,6 +301,8 @@ class Conductor:
     def _keep(self, record: Answer, lane: str) -> None:
         if record["check"] == "build" and record["status"] == "ok":
             record["facts"].update(engines.stated(self.kitchen.work / record["files"]["engine"]))
+        if lane:  # which of several GPUs it was: a time is compared with others of the same one
+            record["facts"]["slot"] = lane
         self.store.append(record)
         self.answers[record["item"], record["round"]] = record
         self.progress.finished(record, lane)
@@ -297,12 +319,12 @@ class Conductor:
         if log not in self._logs:  # what an earlier run left there
             log.unlink(missing_ok=True)
             self._logs.add(log)
-        env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        env = {**_bytecode(environment, work), "PYTHONUNBUFFERED": "1"}
         if slot.visible is not None:
             env["CUDA_VISIBLE_DEVICES"] = slot.visible
         document = jobs.job_document(spec, block.phase, entries, self.kitchen, events)
         seen = mounts(work, block.phase, entries, environment.deps)
-        start = command(environment, [str(SUITE), str(path)], env, seen)
+        start = command(environment, [str(SUITE), str(path), "--stay"], env, seen)
         return process.Job(
             argv=start.argv,
             env=start.env,
@@ -315,11 +337,25 @@ class Conductor:
         )
 
 
+def _bytecode(environment: Environment, work: Path) -> dict[str, str]:
+    """Return the variables that say where compiled Python goes: never beside its source.
+
+    Compiling pytest, numpy and the suite takes half a second, and was most of a process's start. A
+    path in an image is not the same file in the next one, so every target has its own folder. What
+    the user installed has its bytecode already.
+    """
+    if environment.target.provider == "local":
+        return {"PYTHONDONTWRITEBYTECODE": "1"}
+    own = f"{environment.target.name}-{environment.fingerprint[:12]}"
+    # An empty variable is none: the caller's own must not undo this.
+    return {"PYTHONPYCACHEPREFIX": str(work / _BYTECODE / own), "PYTHONDONTWRITEBYTECODE": ""}
+
+
 def mounts(work: Path, phase: str, entries: Sequence[Mapping[str, Any]], deps: Path) -> Mounts:
     """Return what a container sees of this machine, and the folders it may write into."""
     named = [Path(entry[key]) for entry in entries for key in _READ if entry.get(key)]
     beside = {path.parent for path in named if not path.is_relative_to(work)}
-    writes = tuple(work / name for name in ("jobs", "logs", *_WRITTEN[phase]))
+    writes = tuple(work / name for name in ("jobs", "logs", _BYTECODE, *_WRITTEN[phase]))
     for folder in writes:
         folder.mkdir(exist_ok=True)
     return Mounts((work, SUITE.parent, deps, *sorted(beside)), writes)

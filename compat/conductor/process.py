@@ -8,29 +8,30 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compat.conductor.workers import Worker, Workers, may_wait
 from compat.records import unanswered
 from compat.targets import Container
 
 Result = dict[str, Any]
 
-# How long an engine's client may take to see that its container has ended.
-_CLIENT_S = 5.0
-
 
 @dataclass(slots=True)
 class Watch:
-    """What is known of a running suite process."""
+    """What is known of a suite process and its present job."""
 
+    is_new: bool = True  # it was started for this job
     started: str | None = None  # id of the item in progress
-    spawned: float = field(default_factory=time.monotonic)
+    begun: float = field(default_factory=time.monotonic)
     since: float = field(default_factory=time.monotonic)
-    start_s: float | None = None  # from its start to that of its first item; None once told
+    start_s: float | None = None  # from the job's beginning to its first item's; None once told
     finished: set[str] = field(default_factory=set)
+    statuses: set[str] = field(default_factory=set)
+    end: dict[str, Any] | None = None  # what it said when all was done
     facts: dict[str, Any] = field(default_factory=dict)  # what that item has settled so far
     target: dict[str, Any] = field(default_factory=dict)
     offset: int = 0  # how far its events were taken
@@ -52,9 +53,21 @@ class Job:
     timeouts: Mapping[str, float]
     container: Container | None = None
 
+    @property
+    def seat(self) -> Hashable:
+        """What another job has to have in common with this one to go to the same process."""
+        inside: tuple[Hashable, ...] = ()
+        if self.container is not None:
+            inside = (self.container.mounts, *sorted(self.container.env.items()))
+        return tuple(self.argv), tuple(sorted(self.env.items())), inside
 
-def run(job: Job, on_result: Callable[[Result], None]) -> Generator[Watch]:
+
+def run(
+    job: Job, on_result: Callable[[Result], None], workers: Workers | None = None
+) -> Generator[Watch]:
     """Run a job to its end; restart the suite after an item that killed or hung it.
+
+    `workers` may hold a process that waits for this job, and gets the one that has done it.
 
     Yields after every look at the process, and whoever drives it waits between two looks, so that
     one thread can look after several. `on_result` gets one result per item, in the order of the
@@ -62,7 +75,7 @@ def run(job: Job, on_result: Callable[[Result], None]) -> Generator[Watch]:
     """
     left = list(job.document["items"])
     while left:
-        watch, ended = yield from _run_once(job, left, on_result)
+        watch, ended = yield from _run_once(job, left, on_result, workers)
         left = [item for item in left if item["id"] not in watch.finished]
         if not left:
             return
@@ -83,44 +96,57 @@ def _run_once(
     job: Job,
     items: Sequence[Mapping[str, Any]],
     on_result: Callable[[Result], None],
+    workers: Workers | None,
 ) -> Generator[Watch, None, tuple[Watch, dict[str, str]]]:
-    """Start the suite once and return what it finished and how it ended."""
+    """Have one process do the items and return what it finished and how it ended."""
     document = {**job.document, "items": list(items)}
     job.path.write_text(json.dumps(document, default=str), encoding="utf-8")
     job.events.unlink(missing_ok=True)
     checks = {item["id"]: item["check"] for item in items}
-    watch = Watch()
+    waiting = workers.call(job.seat) if workers is not None else None
+    watch, worker = Watch(is_new=waiting is None), waiting or _start(job)
+    timed_out = False
+    keeper: Workers | None = None
+    try:
+        while True:
+            running = worker.is_running
+            _take(job.events, watch, on_result)
+            if not running or watch.end is not None:
+                break
+            limit = _limit(job, checks, watch)
+            if time.monotonic() - watch.since > limit:
+                timed_out = True
+                worker.end()
+            yield watch
+        if watch.end is not None and worker.is_running and may_wait(watch.statuses, watch.end):
+            keeper = workers
+    finally:
+        if keeper is not None:
+            keeper.keep(job.seat, worker)
+        else:
+            worker.end()
+        _take(job.events, watch, on_result)
+        job.events.unlink(missing_ok=True)
+    code = watch.end["code"] if watch.end is not None else worker.process.returncode
+    if worker.container is not None and watch.end is None:
+        code = -worker.container.signal_of(code) or code
+    return watch, _how_it_ended(code, timed_out)
+
+
+def _start(job: Job) -> Worker:
     with job.log.open("ab") as log:
         process = subprocess.Popen(
             job.argv if job.container is None else job.container.prefixed(job.argv),
             env={**os.environ, **job.env},
             # Where memory runs out, podman's monitor leaves a file `oom` in the present folder.
             cwd=None if job.container is None else job.path.parent,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
+            bufsize=0,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    timed_out = False
-    try:
-        while True:
-            running = process.poll() is None
-            _take(job.events, watch, on_result)
-            if not running:
-                break
-            limit = _limit(job, checks, watch)
-            if time.monotonic() - watch.since > limit:
-                timed_out = True
-                _kill(process, job.container)
-            yield watch
-    finally:
-        _kill(process, job.container)
-        _take(job.events, watch, on_result)
-        job.events.unlink(missing_ok=True)
-    code = process.returncode
-    if job.container is not None:
-        code = -job.container.signal_of(code) or code
-    return watch, _how_it_ended(code, timed_out)
+    return Worker(process, job.container)
 
 
 def _limit(job: Job, checks: Mapping[str, str], watch: Watch) -> float:
@@ -142,18 +168,25 @@ def _take(events: Path, watch: Watch, on_result: Callable[[Result], None]) -> No
                 watch.target = event["target"]
             elif event["event"] == "started":
                 if watch.started is None and not watch.finished:
-                    watch.start_s = watch.since - watch.spawned
+                    watch.start_s = watch.since - watch.begun
                 watch.started, watch.facts = event["item"], {}
             elif event["event"] == "result":
                 watch.started = None
                 watch.finished.add(event["item"])
+                watch.statuses.add(event["status"])
                 on_result(_with_start(as_result(event, watch.target), watch))
+            elif event["event"] == "end":
+                watch.end = event
 
 
 def _with_start(record: Result, watch: Watch) -> Result:
-    """Let the first result of a process say what its start took: no item's time holds it."""
+    """Let the first result of a job say what the way to it took: no item's time holds it.
+
+    `process_start_s` is a process's start, `handover_s` a further job for one that waited.
+    """
     if watch.start_s is not None:
-        record["facts"] = {**record["facts"], "process_start_s": round(watch.start_s, 3)}
+        name = "process_start_s" if watch.is_new else "handover_s"
+        record["facts"] = {**record["facts"], name: round(watch.start_s, 3)}
         watch.start_s = None
     return record
 
@@ -234,21 +267,3 @@ def _say(reason: str, log: Path) -> str:
 def _last_line(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return next((line.strip() for line in reversed(lines) if line.strip()), "(none)")
-
-
-def _kill(process: subprocess.Popen[bytes], container: Container | None) -> None:
-    """End the process and everything it started.
-
-    A container is no child of ours: its engine has to end it, also where only its client has died.
-    """
-    if container is not None and (process.poll() is None or process.returncode < 0):
-        container.end()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_CLIENT_S)
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        if container is not None:  # it may just have been coming to life
-            container.end()
-    process.wait()

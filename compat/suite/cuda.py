@@ -61,6 +61,11 @@ class Cuda:
         self._call("cuMemGetInfo_v2", ctypes.byref(free), ctypes.byref(total))
         return free.value, total.value
 
+    def free_share(self) -> float:
+        """Return the free part of the device's memory, 0 to 1."""
+        free, total = self.memory_info()
+        return free / total
+
     def buffer(self, size: int) -> "Buffer":
         """Allocate `size` bytes of device memory."""
         pointer = ctypes.c_uint64()

@@ -1,10 +1,17 @@
 """What an item takes: resident memory by the kernel's own high-water mark, and device memory."""
 
+import ctypes
 from typing import Callable, Optional
 
 
 def reset_peak() -> None:
-    """Set this process's high-water mark back to what it uses now (Linux >= 4.0)."""
+    """Set this process's high-water mark back to what it uses now (Linux >= 4.0).
+
+    What earlier items freed is given back to the kernel first, or it would count as used.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):  # glibc's
+        libc.malloc_trim(0)
     try:
         with open("/proc/self/clear_refs", "w", encoding="ascii") as stream:
             stream.write("5")

@@ -1,10 +1,16 @@
-"""Start the suite inside a target: ``python run.py JOB.json``.
+"""Start the suite inside a target: ``python run.py JOB.json [--stay]``.
 
 pytest and numpy live in a folder that the host laid down for this Python version. It is appended
 to ``sys.path``, so that what the target itself ships always wins.
+
+With ``--stay`` the process waits when its job is done: each line on the standard input says that
+another job stands in the file, and the end of the input that there is none. Importing a runtime
+and making its context takes seconds, and a benchmark goes through its targets round by round.
 """
 
 import ctypes
+import gc
+import importlib
 import json
 import os
 import signal
@@ -65,28 +71,38 @@ class _OwnPackagesOnly:
 
 def main(argv):
     # type: (list[str]) -> int
-    """Run the job's phase with pytest and return pytest's exit code."""
-    if len(argv) != 2:
-        sys.stderr.write("usage: run.py JOB.json\n")
+    """Run the job's phase with pytest and return pytest's exit code; that of the last job."""
+    if len(argv) not in (2, 3) or argv[2:] not in ([], ["--stay"]):
+        sys.stderr.write("usage: run.py JOB.json [--stay]\n")
         return 2
     _leave_process_1()
     _die_with_the_conductor()
     with open(argv[1], encoding="utf-8") as stream:
-        job = json.load(stream)
-    sys.path.append(job["deps"])
+        sys.path.append(json.load(stream)["deps"])
     # Started as a script, Python puts this folder first and `import records` would shadow others.
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != HERE]
     # Ours by its place, whatever else is called `compat` in the target.
     package = types.ModuleType("compat")
     package.__path__ = [os.path.dirname(HERE)]
     sys.modules["compat"] = package
+    code = _do(argv[1])
+    while argv[2:] and sys.stdin.readline():
+        code = _do(argv[1])
+    return code
+
+
+def _do(path):
+    # type: (str) -> int
+    """Do one job and say in its event file that it is done."""
     import pytest
 
-    return int(
+    with open(path, encoding="utf-8") as stream:
+        job = json.load(stream)
+    code = int(
         pytest.main(
             [
                 os.path.join(HERE, "test_%s.py" % job["phase"]),
-                "--job=" + argv[1],
+                "--job=" + path,
                 "--rootdir=" + HERE,
                 "--confcutdir=" + HERE,
                 "-c",
@@ -104,6 +120,13 @@ def main(argv):
             plugins=[_OwnPackagesOnly()],
         )
     )
+    gc.collect()  # pytest's own cycles hold what the last test held: an engine and its memory
+    adapters = importlib.import_module("compat.suite.adapters")
+    events = importlib.import_module("compat.suite.events").EventLog(job["events"])
+    free = adapters.free_device_share(job["target"]["flavour"])
+    events.write("end", code=code, free_device_share=free)
+    events.close()
+    return code
 
 
 if __name__ == "__main__":

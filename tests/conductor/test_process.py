@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from compat.conductor import process
-from compat.targets import Container
+from compat.conductor import process, workers
+from compat.targets import Container, Mounts
 
 FAKE = Path(__file__).with_name("fake_suite.py")
 
@@ -183,6 +183,9 @@ def test_a_half_written_event_is_left_for_the_next_look(tmp_path: Path) -> None:
 class _Box:
     """A container in which a command simply runs, and which is asked to end."""
 
+    mounts = Mounts()
+    env: Mapping[str, str] = {}
+
     def __init__(self) -> None:
         self.ended = 0
 
@@ -214,7 +217,7 @@ def test_a_hang_in_a_container_ends_the_container(tmp_path: Path) -> None:
     """Killing the engine's client alone would leave it running."""
     job, box = _boxed(tmp_path, ["ok", "hang", "ok"], load=1.0)
     quick = pytest.MonkeyPatch()
-    quick.setattr(process, "_CLIENT_S", 0.1)
+    quick.setattr(workers, "_CLIENT_S", 0.1)
     try:
         results = _run(job)
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from compat.conductor.durations import FILE
 from compat.conductor.process import Watch
 from compat.conductor.slots import Slot
 from tests.conductor.yard import ONE, TWO, Yard, overlap
@@ -79,16 +80,20 @@ def test_the_heaviest_model_is_built_first(ran: Ran) -> None:
     assert order[-1] == "light"
 
 
-def test_light_checks_of_a_runtime_share_a_process_and_heavy_ones_do_not(yard: Yard) -> None:
-    """Where a runtime refuses in milliseconds, a process per model would cost more than that."""
+def test_light_checks_of_a_runtime_share_a_job_and_heavy_ones_do_not(yard: Yard) -> None:
+    """Where a runtime refuses in milliseconds, a job per model would cost more than that."""
     yard.rounds = 1
     yard.models = {"one": 1_000, "two": 1_000, "three": 1_000, "heavy": 900_000, "mass": 900_000}
 
-    loads = _of(yard.run(TWO), check="load", builder="trt-a", runtime="trt-b")
+    jobs: dict[str, list[set[str]]] = {}  # of each process, the models of its jobs
+    for record in _of(yard.run(TWO), phase="check", runtime="trt-b"):
+        mine = jobs.setdefault(record["facts"]["pid"], [])
+        if {"process_start_s", "handover_s"} & record["facts"].keys():
+            mine.append(set())
+        mine[-1].add(record["model"])
 
-    processes = {load["model"]: load["facts"]["pid"] for load in loads}
-    assert processes["one"] == processes["two"] == processes["three"]
-    assert len({processes[model] for model in ("one", "heavy", "mass")}) == 3
+    together = [job for process in jobs.values() for job in process]
+    assert sorted(map(sorted, together)) == [["heavy"], ["mass"], ["one", "three", "two"]]
 
 
 def test_a_rebuild_follows_its_build_in_the_same_process(ran: Ran) -> None:
@@ -230,7 +235,7 @@ def test_a_time_limit_holds_on_one_gpu_too(yard: Yard) -> None:
 
 
 def test_with_one_slot_the_order_is_target_after_target(yard: Yard) -> None:
-    """One process per target and phase; in a benchmark the targets take turns."""
+    """One process per target and phase; in a benchmark the targets' processes take turns."""
     records = yard.run(ONE)
 
     assert {r["facts"]["gpu"] for r in records} == {None}
@@ -244,7 +249,7 @@ def test_with_one_slot_the_order_is_target_after_target(yard: Yard) -> None:
         if (item.phase, item.runtime) == (phase, target)
     ]
     assert [(r["item"], r["round"]) for r in records] == expected
-    assert len({r["facts"]["pid"] for r in records}) == 2 + 2 + 4
+    assert len({r["facts"]["pid"] for r in records}) == 2 + 2 + 2
 
 
 def test_what_two_gpus_did_stands_where_there_is_one(yard: Yard) -> None:
@@ -286,3 +291,17 @@ def test_with_one_slot_no_line_speaks_of_gpus(yard: Yard) -> None:
 
     assert "GPU" not in yard.printed.getvalue()
     assert "bench trt-a" in yard.printed.getvalue().splitlines()
+
+
+def test_the_longest_of_an_earlier_run_begins_first(yard: Yard) -> None:
+    """Its size says little of how long a build takes, and one that begins last is waited for."""
+    first = yard.run(TWO)
+    (slow,) = _of(first, check="build", model="light", builder="trt-b")
+    path = yard.work / FILE
+    path.write_text(path.read_text().replace(f'"{slow["item"]}": 0.1', f'"{slow["item"]}": 300'))
+
+    again = yard.run(TWO, chosen=frozenset(r["item"] for r in first if r["phase"] == "build"))
+
+    builds = sorted(_of(again, check="build"), key=lambda r: r["facts"]["begin"])
+    assert slow["item"] in {r["item"] for r in builds[:2]}
+    assert _of(first, check="build")[0]["model"] == "heavy"

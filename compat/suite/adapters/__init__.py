@@ -1,17 +1,32 @@
 """One adapter per flavour of runtime; the tests know only the base class."""
 
+from typing import Dict, Optional
+
 from .base import Adapter, Build, Engine, Request
 
-__all__ = ["Adapter", "Build", "Engine", "Request", "open_adapter"]
+__all__ = ["Adapter", "Build", "Engine", "Request", "free_device_share", "open_adapter"]
+
+_OPEN: Dict[str, Adapter] = {}
 
 
 def open_adapter(flavour: str) -> Adapter:
-    """Import the runtime of `flavour` and return its adapter.
+    """Import the runtime of `flavour` and return its adapter, one for all jobs of a process.
 
     Raises:
         ImportError: the target does not hold that runtime.
         ValueError: no adapter speaks this flavour.
     """
+    if flavour not in _OPEN:
+        _OPEN[flavour] = _adapter(flavour)
+    return _OPEN[flavour]
+
+
+def free_device_share(flavour: str) -> Optional[float]:
+    """Return how much of the device's memory is free by now; None where none is in use."""
+    return _OPEN[flavour].free_device_share() if flavour in _OPEN else None
+
+
+def _adapter(flavour: str) -> Adapter:
     if flavour == "onnxruntime":
         from .ort import OnnxRuntimeAdapter
 

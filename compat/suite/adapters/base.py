@@ -95,6 +95,10 @@ class Adapter(abc.ABC):
         """Return the PCI bus id of the GPU that this process uses; "" where it uses none."""
         return ""
 
+    def free_device_share(self) -> Optional[float]:
+        """Return the free part of the device's memory, 0 to 1; None where no device is in use."""
+        return None
+
     def require_device(self) -> None:
         """Raise NotRun where this machine lacks what running an engine needs."""
         return

@@ -46,6 +46,10 @@ class TensorRtAdapter(Adapter):
         """Return the GPU's PCI bus id; "" before ``require_device``."""
         return self._cuda.pci_bus_id() if self._cuda is not None else ""
 
+    def free_device_share(self) -> Optional[float]:
+        """Return the free part of the GPU's memory; None before ``require_device``."""
+        return self._cuda.free_share() if self._cuda is not None else None
+
     def require_device(self) -> None:
         """Raise NotRun without a driver.
 

@@ -166,6 +166,13 @@ class PyTorchAdapter(Adapter):
         """Return the GPU's PCI bus id; "" on the CPU."""
         return self._gpu.cuda.pci_bus_id() if self._gpu else ""
 
+    def free_device_share(self) -> Optional[float]:
+        """Return the free part of the GPU's memory, after PyTorch's own cache was given back."""
+        if self._gpu is None:
+            return None
+        torch.cuda.empty_cache()
+        return self._gpu.cuda.free_share()
+
     def build(self, request: Request, log: Callable[[str], None]) -> Build:
         """Convert a built-in model's weights to the asked precision."""
         if request.precision not in _TYPES:
@@ -178,7 +185,8 @@ class PyTorchAdapter(Adapter):
         need("onnx")
         start = time.perf_counter()
         blueprint, arrays = read_onnx(request.onnx)
-        start += _import_seconds(blueprint)
+        imported = _import_seconds(blueprint)
+        start += imported
         dtype = _TYPES[request.precision]
         weights = {name: torch.from_numpy(one).to(dtype) for name, one in arrays.items()}
         module = make_module(blueprint, weights)  # a mismatch shows here, not at the first load
@@ -193,7 +201,7 @@ class PyTorchAdapter(Adapter):
         torch.save(made, stream)
         seconds = time.perf_counter() - start
         facts = {"flags": [], "implementation": _full_name(module)}
-        return Build(stream.getbuffer(), {"build_s": seconds}, facts)
+        return Build(stream.getbuffer(), {"builder_s": imported, "build_s": seconds}, facts)
 
     def load(
         self, path: str, log: Callable[[str], None], trusted: bool = False

@@ -76,6 +76,7 @@ class Container:
             *_dying_with_us(),
             str(launcher.engine.program),
             "run",
+            "--interactive",  # a suite waits on its standard input for its next job
             *("--rm", "--pull", "never", "--network", "none", "--log-driver", "none"),
             # SELinux would hide the folders, and relabelling them would change the caller's files.
             *("--security-opt", "label=disable", "--security-opt", "no-new-privileges"),

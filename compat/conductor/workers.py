@@ -1,0 +1,99 @@
+"""Suite processes that have done their job and wait for the next one of the same kind.
+
+Starting Python, importing a runtime and making its context takes one to five seconds, a builder of
+TensorRT 8.6 another seven: more than most checks and benchmark blocks. One process after the other
+works on a GPU; those that wait hold a context and do nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from compat.targets import Container
+
+# How long an engine's client may take to see that its container has ended.
+_CLIENT_S = 5.0
+# What waits must leave the next one its memory: builders choose tactics by what is free.
+_LEAST_FREE_SHARE = 0.75
+# After anything else a process is not asked again: its runtime may be broken from here on.
+_SOUND = ("ok", "refused", "unsupported")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A running suite process, and what it runs in."""
+
+    process: subprocess.Popen[bytes]
+    container: Container | None
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether it has not ended yet."""
+        return self.process.poll() is None
+
+    def begin(self) -> bool:
+        """Tell it that another job stands in its file; False where nobody listens any more."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(b"\n")
+        except OSError:
+            return False
+        return self.is_running
+
+    def end(self) -> None:
+        """End the process and everything it started.
+
+        A container is no child of ours: its engine has to end it, also where only its client has
+        died.
+        """
+        process, container = self.process, self.container
+        if container is not None and (process.poll() is None or process.returncode < 0):
+            container.end()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_CLIENT_S)
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            if container is not None:  # it may just have been coming to life
+                container.end()
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+@dataclass(slots=True)
+class Workers:
+    """The processes that wait, one for each seat: a target, a phase, a GPU, and what it sees."""
+
+    _waiting: dict[Hashable, Worker] = field(default_factory=dict)
+
+    def call(self, seat: Hashable) -> Worker | None:
+        """Return the process that waits there, told to begin; None where one must be started."""
+        worker = self._waiting.pop(seat, None)
+        if worker is None or worker.begin():
+            return worker
+        worker.end()
+        return None
+
+    def keep(self, seat: Hashable, worker: Worker) -> None:
+        """Let a process wait for the next job."""
+        self._waiting[seat] = worker
+
+    def dismiss(self) -> None:
+        """End all that wait. Everything that they found is on disk."""
+        with contextlib.ExitStack() as stack:  # a Ctrl-C in one of them still ends the others
+            while self._waiting:
+                stack.callback(self._waiting.popitem()[1].end)
+
+
+def may_wait(statuses: set[str], end: dict[str, Any]) -> bool:
+    """Tell whether a process can be given another job, by what it found and said at its end."""
+    free = end["free_device_share"]
+    return statuses <= set(_SOUND) and (free is None or free >= _LEAST_FREE_SHARE)
