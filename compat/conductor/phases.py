@@ -138,17 +138,19 @@ class Conductor:
         return self.kitchen.config.targets[target].flavour in _ON_THE_CPU
 
     def _place(self, item: Item) -> tuple[int, bool]:
-        """Return when an item's turn comes: a model's precisions in the order of their list.
+        """Return when an item's turn comes: what has to be before others, whatever it takes.
 
-        Where time runs out, what was listed first is whole. Targets that only build otherwise come
-        behind their twins, whose timing cache they can use then.
+        Where time may run out, a model's precisions go in the order of their list: what was listed
+        first is whole then. Targets that only build otherwise come behind their twins, whose
+        timing cache they can use.
         """
         if item.phase != "build":
             return 0, False
-        config = self.kitchen.config
-        listed = config.models[item.model].precisions or config.precisions
-        is_twin = not config.targets[item.builder].cross
-        return list(map(str, listed)).index(item.precision), is_twin
+        config, turn = self.kitchen.config, 0
+        if self.build_limit is not None:
+            listed = config.models[item.model].precisions or config.precisions
+            turn = list(map(str, listed)).index(item.precision)
+        return turn, not config.targets[item.builder].cross
 
     def _size(self, phase: str, item: Item) -> float:
         """Return bytes of ONNX: what takes longest to build or to run is among the largest.

@@ -196,7 +196,7 @@ def test_ctrl_c_ends_both_processes_and_keeps_what_they_finished(
 def test_what_is_listed_first_is_built_first(yard: Yard) -> None:
     """Where time runs out, the first precision of every model is whole."""
     yard.precisions = ["fp16", "fp32"]
-    records = yard.run(TWO)
+    records = yard.run(TWO, build_limit=600.0)
 
     built = [r["precision"] for r in _of(records, check="build")]
     assert built == ["fp16"] * 4 + ["fp32"] * 4
