@@ -193,12 +193,18 @@ def _with_start(record: Result, watch: Watch) -> Result:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Put off SIGINT until the block has ended."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Put off Ctrl-C until the block has ended.
+
+    Blocking the signal in this thread would only send it through another one, such as numpy's.
+    """
+    put_off: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: put_off.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+        if put_off:
+            signal.raise_signal(signal.SIGINT)
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:
