@@ -80,8 +80,8 @@ def run(
         if not left:
             return
         dead = next((item for item in left if item["id"] == watch.started), None)
-        if dead is None and watch.finished:
-            continue  # it died between two items; the next process begins behind the last one
+        if dead is None and (watch.finished or not watch.is_new):
+            continue  # it died between two items, or as it waited: the next one begins there
         if dead is None:
             for item in left:
                 on_result(_unanswered(item, watch, job))
@@ -103,7 +103,7 @@ def _run_once(
     job.path.write_text(json.dumps(document, default=str), encoding="utf-8")
     job.events.unlink(missing_ok=True)
     checks = {item["id"]: item["check"] for item in items}
-    waiting = workers.call(job.seat) if workers is not None else None
+    waiting = workers.call(job.path, job.seat) if workers is not None else None
     watch, worker = Watch(is_new=waiting is None), waiting or _start(job)
     timed_out = False
     keeper: Workers | None = None
@@ -118,11 +118,12 @@ def _run_once(
                 timed_out = True
                 worker.end()
             yield watch
-        if watch.end is not None and worker.is_running and may_wait(watch.statuses, watch.end):
+        answered = checks.keys() <= watch.finished  # else it could not even start its tests
+        if answered and watch.end and worker.is_running and may_wait(watch.statuses, watch.end):
             keeper = workers
     finally:
         if keeper is not None:
-            keeper.keep(job.seat, worker)
+            keeper.keep(job.path, job.seat, worker)
         else:
             worker.end()
         _take(job.events, watch, on_result)
@@ -193,12 +194,18 @@ def _with_start(record: Result, watch: Watch) -> Result:
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Put off SIGINT until the block has ended."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Put off Ctrl-C until the block has ended.
+
+    Blocking the signal in this thread would only send it through another one, such as numpy's.
+    """
+    put_off: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: put_off.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)
+        if put_off:
+            signal.raise_signal(signal.SIGINT)
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[dict[str, Any], int]]:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from compat.targets import Container
@@ -70,27 +71,34 @@ class Worker:
 
 @dataclass(slots=True)
 class Workers:
-    """The processes that wait, one for each seat: a target, a phase, a GPU, and what it sees."""
+    """The processes that wait, one for each job file: a target, a phase and a GPU.
 
-    _waiting: dict[Hashable, Worker] = field(default_factory=dict)
+    Its seat says how it was started and what it sees; a job that needs another one ends it. Users'
+    models lie in as many folders, and a container for each of them would fill the machine.
+    """
 
-    def call(self, seat: Hashable) -> Worker | None:
+    _waiting: dict[Path, tuple[Hashable, Worker]] = field(default_factory=dict)
+
+    def call(self, path: Path, seat: Hashable) -> Worker | None:
         """Return the process that waits there, told to begin; None where one must be started."""
-        worker = self._waiting.pop(seat, None)
-        if worker is None or worker.begin():
+        if path not in self._waiting:
+            return None
+        its_seat, worker = self._waiting.pop(path)
+        if its_seat == seat and worker.begin():
             return worker
         worker.end()
         return None
 
-    def keep(self, seat: Hashable, worker: Worker) -> None:
+    def keep(self, path: Path, seat: Hashable, worker: Worker) -> None:
         """Let a process wait for the next job."""
-        self._waiting[seat] = worker
+        self._waiting[path] = seat, worker
 
     def dismiss(self) -> None:
         """End all that wait. Everything that they found is on disk."""
         with contextlib.ExitStack() as stack:  # a Ctrl-C in one of them still ends the others
             while self._waiting:
-                stack.callback(self._waiting.popitem()[1].end)
+                _, (_, worker) = self._waiting.popitem()
+                stack.callback(worker.end)
 
 
 def may_wait(statuses: set[str], end: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).parents[2]))
 from compat.suite.manifest import store
@@ -17,7 +18,17 @@ from compat.suite.manifest import store
 asked = json.loads(os.environ.get("FAKE_DO", "{}"))
 
 
-def work() -> None:
+def doable(items: list[dict[str, Any]], waited: bool) -> list[dict[str, Any]]:
+    do = items[0].get("do")
+    if do == "never-start":
+        print("ImportError: libnvinfer.so.8: cannot open shared object file")
+        sys.exit(1)
+    if do == "die-called" and waited:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [] if do == "start-none" else items
+
+
+def work(waited: bool = False) -> None:
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     events = Path(job["events"]).open("a", encoding="utf-8")  # noqa: SIM115 - until the end
 
@@ -25,11 +36,9 @@ def work() -> None:
         events.write(json.dumps(event) + "\n")
         events.flush()
 
-    if job["items"][0].get("do") == "never-start":
-        print("ImportError: libnvinfer.so.8: cannot open shared object file")
-        sys.exit(1)
+    items = doable(job["items"], waited)
     write(event="session", at="", target={"version": "9.9.9"})
-    for item in job["items"]:
+    for item in items:
         write(event="started", at="", item=item["id"], round=item["round"])
         started, begin = datetime.now(UTC).isoformat(), time.monotonic()
         do = item.get("do") or asked.get(item["id"], "ok")
@@ -76,4 +85,4 @@ def work() -> None:
 
 work()
 while sys.argv[2:] == ["--stay"] and sys.stdin.readline():
-    work()
+    work(waited=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +170,26 @@ def test_ctrl_c_ends_the_process_and_keeps_what_it_finished(tmp_path: Path) -> N
     assert [r["item"] for r in results] == ["load/0"]
     with pytest.raises(ProcessLookupError):
         os.kill(results[0]["facts"]["pid"], 0)
+
+
+def test_ctrl_c_as_a_result_is_recorded_comes_behind_it(tmp_path: Path) -> None:
+    """The kernel gives the signal to any thread: a progress bar's took it, and the record went."""
+    is_over = threading.Event()
+    threading.Thread(target=is_over.wait, daemon=True).start()
+    kept = []
+
+    def keep(result: dict[str, Any]) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+        kept.append(result["item"])
+
+    running = process.run(_job(tmp_path, ["ok"]), keep)
+
+    with pytest.raises(KeyboardInterrupt):
+        deque(running)
+    is_over.set()
+
+    assert kept == ["load/0"]
 
 
 def test_a_half_written_event_is_left_for_the_next_look(tmp_path: Path) -> None:

@@ -103,6 +103,16 @@ def test_another_gpu_has_another_process(tmp_path: Path, workers: Workers) -> No
     assert [r["facts"]["gpu"] for r in one + other] == ["0", "1"]
 
 
+def test_one_that_does_not_fit_the_next_job_is_ended(tmp_path: Path, workers: Workers) -> None:
+    """Users' models in many folders left a container waiting for each of them."""
+    (pid,) = _pids(_do(tmp_path, workers, ["ok"], {"CUDA_VISIBLE_DEVICES": "0"}))
+
+    _do(tmp_path, workers, ["ok"], {"CUDA_VISIBLE_DEVICES": "1"})
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
 def test_one_that_died_while_it_waited_costs_nothing(tmp_path: Path, workers: Workers) -> None:
     """The kernel ends processes where memory runs short."""
     (pid,) = _pids(_do(tmp_path, workers, ["ok"]))
@@ -110,6 +120,26 @@ def test_one_that_died_while_it_waited_costs_nothing(tmp_path: Path, workers: Wo
     time.sleep(0.1)
 
     assert [r["status"] for r in _do(tmp_path, workers, ["ok", "ok"])] == ["ok", "ok"]
+
+
+def test_one_that_dies_when_it_is_called_costs_nothing(tmp_path: Path, workers: Workers) -> None:
+    """The items were said to have no suite, though a process of their own would have done them."""
+    _do(tmp_path, workers, ["ok"])
+
+    second = _do(tmp_path, workers, ["die-called", "ok"])
+
+    assert [r["status"] for r in second] == ["ok", "ok"]
+
+
+def test_one_that_could_not_start_its_items_is_not_asked_again(
+    tmp_path: Path, workers: Workers
+) -> None:
+    """Nothing failed where nothing began, and yet something in it is broken."""
+    first = _do(tmp_path, workers, ["start-none", "ok"])
+    second = _do(tmp_path, workers, ["ok"])
+
+    assert [r["reason"] for r in first] == ["suite-did-not-run"] * 2
+    assert "process_start_s" in second[0]["facts"]
 
 
 def test_dismissed_they_are_gone(tmp_path: Path, workers: Workers) -> None:

@@ -322,6 +322,43 @@ def here(store: dict[str, str], tmp_path: Path) -> Here:
     return Here(tmp_path / "work")
 
 
+@pytest.mark.parametrize("does_live", [True, False])
+def test_a_container_ends_with_its_conductor(here: Here, tmp_path: Path, does_live: bool) -> None:
+    """Its end can come as the container starts, or as that waits for another job."""
+    environment = here.provide(ORT_131)
+    assert isinstance(environment, Environment), environment
+    path, events = tmp_path / "job.json", tmp_path / "events.jsonl"
+    job = {
+        "target": {"flavour": "onnxruntime", "version": "1.31.1"},
+        "phase": "build",
+        "work": str(tmp_path),
+        "deps": str(environment.deps),
+        "events": str(events),
+        "items": [],
+        "settings": {},
+    }
+    path.write_text(json.dumps(job))
+    seen = Mounts((SUITE.parent, environment.deps), (tmp_path,))
+    start = command(environment, [str(SUITE), str(path), "--stay"], {}, seen)
+    assert start.container is not None
+    theirs, ours = os.pipe()
+    if not does_live:
+        os.close(ours)
+
+    with subprocess.Popen(
+        start.container.prefixed(start.argv), stdin=theirs, stdout=subprocess.DEVNULL
+    ) as process:
+        os.close(theirs)
+        if does_live:
+            _wait("its job", lambda: events.exists() and '"end"' in events.read_text(), 30)
+            assert process.poll() is None
+            os.close(ours)
+        code = process.wait(30)
+
+    assert (code, events.exists()) == ((5, True) if does_live else (1, False))  # 5: no tests
+    assert _ours() == []
+
+
 class TestRefusals:
     """An image that is not what was asked for, in one line."""
 
