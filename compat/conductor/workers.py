@@ -1,8 +1,8 @@
 """Suite processes that have done their job and wait for the next one of the same kind.
 
-Starting Python, importing a runtime and making its context takes one to five seconds, a builder of
-TensorRT 8.6 another seven: more than most checks and benchmark blocks. One process after the other
-works on a GPU; those that wait hold a context and do nothing.
+Starting Python, importing a runtime and making its context takes a second or more, a builder of
+TensorRT 8.6 another seven: more than most checks. One process after the other works on a GPU; those
+that wait hold a context and do nothing.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ pytest and numpy live in a folder that the host laid down for this Python versio
 to ``sys.path``, so that what the target itself ships always wins.
 
 With ``--stay`` the process waits when its job is done: each line on the standard input says that
-another job stands in the file, and the end of the input that there is none. Importing a runtime
-and making its context takes seconds, and a benchmark goes through its targets round by round.
+another job stands in the file, and the end of the input that there is none. Importing a runtime,
+making its context and its first builder take seconds.
 """
 
 import ctypes

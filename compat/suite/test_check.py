@@ -47,7 +47,9 @@ class Loader:
             try:
                 self._adapter.require_device()
                 start = time.perf_counter()
-                verify(path, item["engine_sha256"])
+                # Every byte of it once a run, by its own runtime; the others look for a change.
+                own = item["cell"]["builder"] == item["cell"]["runtime"]
+                verify(path, item["engine_sha256"], trust_stamp=not own)
                 self.beside["digest_s"] = time.perf_counter() - start
                 self._result = (*self._load(path, item, log), None)
             except Outcome as outcome:

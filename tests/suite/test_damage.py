@@ -65,7 +65,7 @@ def _run_suite(
             "check": "damaged",
             "damage": kind,
             "key": "k",
-            "cell": {},
+            "cell": {"builder": "ort", "runtime": "ort"},
             "log": f"logs/{kind}.log",
             "engine": str(engine),
             "engine_sha256": sha256,

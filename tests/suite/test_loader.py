@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,3 +79,20 @@ def test_a_whole_engine_of_another_target_is_called_an_engine(
         loader.load(item, print)
 
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("builder", "said"), [("trt-8.6", Failed), ("trt-8.5", Refused)], ids=["own", "another"]
+)
+def test_its_own_runtime_reads_every_byte_of_an_engine(
+    tmp_path: Path, builder: str, said: type[Exception]
+) -> None:
+    """Bits that rot leave the file's times alone. Once a run is enough: others look for a change."""
+    loader, item = _loader(tmp_path, builder=builder)
+    engine = tmp_path / item["engine"]
+    times = engine.stat()
+    engine.write_bytes(b"rot!" * 1000)
+    os.utime(engine, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    with pytest.raises(said):
+        loader.load(item, print)
