@@ -94,12 +94,14 @@ def test_a_record_tells_the_engines_time_from_ours(ran: tuple[Chain, int, str]) 
     )
 
 
-def test_a_target_is_started_once_a_phase_and_a_round(ran: tuple[Chain, int, str]) -> None:
-    """A benchmark's blocks are independent of each other: each has a process of its own."""
+def test_a_target_is_started_once_a_phase_and_for_every_block(
+    ran: tuple[Chain, int, str],
+) -> None:
+    """What a process has loaded before can make an engine slower, so that none has."""
     records = [r for r in ran[0].records() if r["runtime"] == "ort-1.31"]
 
     started = [(r["phase"], r["round"]) for r in records if "process_start_s" in r["facts"]]
-    assert started == [("build", None), ("check", None), ("bench", 0), ("bench", 1)]
+    assert started == [("build", None), ("check", None), *[("bench", 0)] * 4, *[("bench", 1)] * 4]
 
 
 def test_compiled_python_is_kept_in_the_work_folder(ran: tuple[Chain, int, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Any
 from compat.conductor import engines, jobs, process, units
 from compat.conductor.durations import Durations
 from compat.conductor.jobs import Kitchen
+from compat.conductor.places import bytecode, mounts
 from compat.conductor.progress import Progress
 from compat.conductor.slots import WHOLE_MACHINE, Slot, share
 from compat.conductor.units import Block, Unit
@@ -23,7 +24,7 @@ from compat.matrix import Item
 from compat.records import RecordStore, unanswered
 from compat.suite.manifest import verify
 from compat.suite.outcome import Failed
-from compat.targets import Environment, Mounts, Unavailable, command
+from compat.targets import Unavailable, command
 
 SUITE = Path(__file__).resolve().parents[1] / "suite" / "run.py"
 
@@ -38,19 +39,6 @@ ONE_TIME_S = 900.0
 # These compute on the CPU with all its cores: timed side by side they would time each other.
 _ON_THE_CPU = ("onnxruntime",)
 
-
-# Where a phase writes, below the work folder. A check stamps engines, and damages copies of them;
-# where trtexec is asked it leaves samples.
-_WRITTEN = {
-    "build": ("engines", "caches"),
-    "check": ("engines", "outputs", "samples"),
-    "bench": ("engines", "samples"),
-}
-
-_BYTECODE = "bytecode"
-
-# Files of an entry that may lie outside the work folder.
-_READ = ("onnx", "feeds", "calibration", "labelled")
 
 Answer = Mapping[str, Any]
 
@@ -180,11 +168,21 @@ class Conductor:
             if todo and execute and block.phase == "build" and self._is_out_of_time():
                 self._leave_out(block)
             elif todo and execute:
-                job = self._job(block, slot, todo)
-                # An engine that is loaded again in one process can be 4 % slower than at first
-                # (reports/h200-reload), so every block is measured in a process of its own.
-                workers = None if block.phase == "bench" else self._workers
-                yield from process.run(job, partial(self._keep, lane=lane), workers)
+                yield from self._run_block(block, slot, todo, partial(self._keep, lane=lane))
+
+    def _run_block(
+        self, block: Block, slot: Slot, todo: Sequence[dict[str, Any]], keep: Callable[[Any], None]
+    ) -> Generator[process.Watch]:
+        """Have items of one target done.
+
+        An engine can be 4 % slower where its process has loaded another one or the same before
+        (reports/h200-reload), so each that is timed has a process of its own.
+        """
+        if block.phase != "bench":
+            yield from process.run(self._job(block, slot, todo), keep, self._workers)
+            return
+        for entry in todo:
+            yield from process.run(self._job(block, slot, [entry]), keep)
 
     def _is_out_of_time(self) -> bool:
         limit = self.build_limit
@@ -324,7 +322,7 @@ class Conductor:
         if log not in self._logs:  # what an earlier run left there
             log.unlink(missing_ok=True)
             self._logs.add(log)
-        env = {**_bytecode(environment, work), "PYTHONUNBUFFERED": "1"}
+        env = {**bytecode(environment, work), "PYTHONUNBUFFERED": "1"}
         if slot.visible is not None:
             env["CUDA_VISIBLE_DEVICES"] = slot.visible
         document = jobs.job_document(spec, block.phase, entries, self.kitchen, events)
@@ -340,30 +338,6 @@ class Conductor:
             log=log,
             timeouts=self.kitchen.config.timeouts.by_check(),
         )
-
-
-def _bytecode(environment: Environment, work: Path) -> dict[str, str]:
-    """Return the variables that say where compiled Python goes: never beside its source.
-
-    Compiling pytest, numpy and the suite takes half a second, and was most of a process's start. A
-    path in an image is not the same file in the next one, so every target has its own folder. What
-    the user installed has its bytecode already.
-    """
-    if environment.target.provider == "local":
-        return {"PYTHONDONTWRITEBYTECODE": "1"}
-    own = f"{environment.target.name}-{environment.fingerprint[:12]}"
-    # An empty variable is none: the caller's own must not undo this.
-    return {"PYTHONPYCACHEPREFIX": str(work / _BYTECODE / own), "PYTHONDONTWRITEBYTECODE": ""}
-
-
-def mounts(work: Path, phase: str, entries: Sequence[Mapping[str, Any]], deps: Path) -> Mounts:
-    """Return what a container sees of this machine, and the folders it may write into."""
-    named = [Path(entry[key]) for entry in entries for key in _READ if entry.get(key)]
-    beside = {path.parent for path in named if not path.is_relative_to(work)}
-    writes = tuple(work / name for name in ("jobs", "logs", _BYTECODE, *_WRITTEN[phase]))
-    for folder in writes:
-        folder.mkdir(exist_ok=True)
-    return Mounts((work, SUITE.parent, deps, *sorted(beside)), writes)
 
 
 def _is_of_one_time(blocks: Sequence[Answer | None]) -> bool:

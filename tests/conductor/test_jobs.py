@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compat.conductor.jobs import Kitchen, entry
-from compat.conductor.phases import mounts
+from compat.conductor.places import mounts
 from compat.config.schema import BuildConfig
 from compat.matrix import Selection, plan
 from compat.prepared import NodeList

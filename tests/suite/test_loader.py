@@ -87,7 +87,7 @@ def test_a_whole_engine_of_another_target_is_called_an_engine(
 def test_its_own_runtime_reads_every_byte_of_an_engine(
     tmp_path: Path, builder: str, said: type[Exception]
 ) -> None:
-    """Bits that rot leave the file's times alone. Once a run is enough: others look for a change."""
+    """Bits that rot leave the file's times alone; the other runtimes look at those."""
     loader, item = _loader(tmp_path, builder=builder)
     engine = tmp_path / item["engine"]
     times = engine.stat()

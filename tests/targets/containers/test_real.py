@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from compat.conductor.phases import SUITE, mounts
+from compat.conductor.phases import SUITE
+from compat.conductor.places import mounts
 from compat.suite.driver import probe
 from compat.targets import Environment, Image, Mounts, TargetSpec, Unavailable, catalogue, command
 from compat.targets import examine as look
