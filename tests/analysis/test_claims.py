@@ -367,7 +367,7 @@ def test_an_engine_with_wrong_outputs_speaks_for_no_figure() -> None:
         assert left.word == "not-measured"
         assert f"left out: vit-b16 fp16 strong of {TRT}, whose outputs do not hold" in left.note
         assert not [c for c in claims if c.id.startswith(claim) and c.measured]
-    assert "outputs that do not hold" in _row(claims, "fp16-throughput/eager-fp32").note
+    assert "is left out" in _row(claims, "fp16-throughput/eager-fp32").note
 
     older = _claims(*planned, _latency(OLD, "fp16", 0.02), _outputs(OLD, "fp16", 1.0))
     assert OLD in _row(older, "fp16-throughput/eager-fp32/").where
@@ -375,6 +375,38 @@ def test_an_engine_with_wrong_outputs_speaks_for_no_figure() -> None:
 
     right = _claims(*planned[:-1], _outputs(TRT, "fp16", 1.0))
     assert not [c for c in right if c.id.endswith("/left-out")]
+
+
+@pytest.mark.parametrize(
+    ("types", "notices", "speaks"),
+    [
+        ({"Half": 4, "fused": 1}, {"precision-fallback": 118}, False),
+        ({"Half": 3, "fused": 1}, {}, True),
+        ({"Int8": 38, "Half": 25}, {"precision-fallback": 2}, True),
+    ],
+    ids=["fell back", "fused", "in part"],
+)
+def test_an_int8_engine_without_int8_speaks_for_no_figure(
+    types: dict[str, int], notices: dict[str, int], speaks: bool
+) -> None:
+    """On an H200 the calibrated ViT-B/16 was its fp16 engine to the bit, and "confirmed" int8."""
+    build = builders.item("build", "vit-b16", "int8", TRT, TRT)
+    facts = {"layer_types": types, "notices": notices}
+    claims = _claims(
+        _single(build, facts=facts), _latency(TRT, "int8", 0.009), _latency(TORCH, "fp32", 0.03)
+    )
+
+    row = _row(claims, "int8-latency/eager-fp32")
+    assert row.word == ("confirmed" if speaks else "not-measured")
+    left = [c.note for c in claims if c.id.startswith("int8-latency/no-int8")]
+    assert left == (
+        []
+        if speaks
+        else [
+            f"left out: vit-b16 int8 strong of {TRT}, "
+            "where the builder fell back and no layer is in int8"
+        ]
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Which engines a claim can be tried on: the newest release that was measured speaks for all.
 
-What an engine with wrong outputs takes says nothing of TensorRT, so none speaks for a figure.
+What an engine with wrong outputs takes says nothing of TensorRT, so none speaks for a figure; nor
+does one of int8 that the builder made without int8 speak for int8.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from compat.analysis.observations import Observation
 
 TENSORRT: Final = "tensorrt"
 PYTORCH: Final = "pytorch"
+WRONG: Final = "whose outputs do not hold"
+NO_INT8: Final = "where the builder fell back and no layer is in int8"
 _BUILTIN = "builtin:"
 _BUILTIN_VITS: Final = frozenset({"vit-b16", "clip-vit-b32-image", "dinov2-vits14"})
 _WORD = re.compile("[a-z0-9]+")
@@ -39,6 +42,11 @@ class Engines:
             for o in seen.by_id.values()
             if o.check in ("accuracy", predictions.CHECK) and o.pair[0] == o.pair[1]
             if evidence.judge(o, evidence.primary(o)).verdict == "fail"
+        }
+        self._without_int8 = {
+            (o.pair[0], *o.cell)
+            for o in seen.by_id.values()
+            if o.check == "build" and o.status == "ok" and _is_int8_in_name_only(o)
         }
         self._by_place: dict[tuple[str, ...], list[Observation]] = {}
         for item in sorted(held, key=lambda o: ages[o.item["builder"]]):
@@ -67,13 +75,22 @@ class Engines:
                 yield found
 
     def holds(self, item: Observation) -> bool:
-        """Whether no check of an engine's outputs failed in the runtime that built it."""
-        return (item.pair[0], *item.cell) not in self._wrong
+        """Whether an engine can speak for a figure."""
+        return not self.why_not(item)
+
+    def why_not(self, item: Observation) -> str:
+        """Say what keeps an engine from speaking for a figure; "" where nothing does.
+
+        WRONG: a check of its outputs failed in the runtime that built it. NO_INT8: it is an int8
+        engine by its name only.
+        """
+        name = (item.pair[0], *item.cell)
+        return WRONG if name in self._wrong else NO_INT8 if name in self._without_int8 else ""
 
     def timed(
         self, flavour: str, *, any_outputs: bool = False, **wanted: str
     ) -> Observation | None:
-        """Return the newest release's latency of one place, if any; by default its outputs hold."""
+        """Return the newest release's latency of one place, if any; by default one that `holds`."""
         found = (o for o in self.at_home(flavour, "latency", **wanted) if o.rounds)
         return next((o for o in found if any_outputs or self.holds(o)), None)
 
@@ -81,6 +98,18 @@ class Engines:
         """Places in the profile where TensorRT was timed on a model."""
         found = self.at_home(TENSORRT, "latency", model=model)
         return tuple(dict.fromkeys(o.item["point"] for o in found))
+
+
+def _is_int8_in_name_only(build: Observation) -> bool:
+    """Whether the builder said that it fell back, and no layer's type is int8.
+
+    In fused regions no type is told, so one word alone is no evidence: TensorRT 8.6 made "fused"
+    engines of ViTs from Q/DQ nodes, in int8, and from a calibration table, in fp16 to the bit.
+    """
+    facts = (build.record or {}).get("facts") or {}
+    fell_back = "precision-fallback" in (facts.get("notices") or {})
+    asked = build.item["precision"] in ("int8", "int8-calibrated")
+    return asked and fell_back and "Int8" not in (facts.get("layer_types") or {})
 
 
 def _is_vit(model: Mapping[str, Any]) -> bool:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from compat.analysis.claims.engines import PYTORCH, TENSORRT, Engines, engine, kind
+from compat.analysis.claims.engines import (
+    NO_INT8,
+    PYTORCH,
+    TENSORRT,
+    WRONG,
+    Engines,
+    engine,
+    kind,
+)
 from compat.analysis.claims.statement import ABOUT, Statement, share, times
 from compat.analysis.comparison import Names, pair_up
 from compat.analysis.costs import VARIANT, numbers, plain_beside
@@ -67,7 +75,7 @@ _EAGER: Final = (
 _COMPILED: Final = _Baseline("compiled-fp16", "torch.compile fp16", "fp16", "compiled")
 _SIDES: Final = Names("TensorRT", "PyTorch", "PyTorch")
 _QUICK: Final = "a quick run takes small models and short blocks"
-_ALL_LEFT_OUT: Final = "every engine that could be compared has outputs that do not hold"
+_ALL_LEFT_OUT: Final = "every engine that could be compared is left out, see below"
 #: Where memory is counted: its name, the check that records it, the number.
 _MEMORY: Final = (
     ("engine file", "build", "engine_bytes"),
@@ -143,11 +151,15 @@ def _with_pytorch(
 
 
 def _left_out(engines: Engines, statement: Statement, seen: Sequence[Pair]) -> Iterator[Claim]:
-    """The row that names the engines that would have spoken, were their outputs right."""
-    wrong = dict.fromkeys(engine(o) for pair in seen for o in pair if not engines.holds(o))
-    if wrong:
-        note = f"left out: {', '.join(wrong)}, whose outputs do not hold"
-        yield statement.missing(note, "left-out", "engines with wrong outputs")
+    """The rows that name the engines that would have spoken, were they what they should be."""
+    found = [o for pair in seen for o in pair]
+    for why, place, where in (
+        (WRONG, "left-out", "engines with wrong outputs"),
+        (NO_INT8, "no-int8", "int8 engines without int8"),
+    ):
+        if them := dict.fromkeys(engine(o) for o in found if engines.why_not(o) == why):
+            note = f"left out: {', '.join(them)}, {why}"
+            yield statement.missing(note, place, where)
 
 
 def _missing(
@@ -221,7 +233,7 @@ def int8_top1(evidence: Evidence, engines: Engines) -> Iterator[Claim]:
             )
             item = next(found, None)
             golden = evidence.labelled.golden.get(item.id) if item else None
-            if item is None or golden is None:
+            if item is None or golden is None or engines.why_not(item) == NO_INT8:
                 continue
             where = f"{model}, {golden.items:,} items: {item.item['builder']} {kind(item)}"
             span = (golden.loss, *golden.interval)
