@@ -15,7 +15,7 @@ from compat.engine.rules import rules
 from compat.records import read_records
 
 ROOT = Path(__file__).parents[2]
-REPORTS = ("h200", "h200-models", "h200-full", "h200-repeats")
+REPORTS = ("h200", "h200-models", "h200-full", "h200-repeats", "h200-reload")
 _RAN = ("ok", "refused", "crashed", "timeout", "failed")
 
 
