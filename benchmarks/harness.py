@@ -157,9 +157,9 @@ def _own_seconds(record: Mapping[str, Any]) -> float:
     """Return what the engines themselves took of an item's time.
 
     A build that did not end had all of its time. A benchmark's measured time is that of the whole
-    block, in which the GPU is kept one run ahead. Older records have no `measured_s`, no
-    `refusal_s` (what a runtime took to refuse) and no `ready_s` (context, buffers, the first run,
-    its graph).
+    block, in which the GPU is kept one run ahead, and of the host's enqueues. Older records have no
+    `measured_s`, no `refusal_s` (what a runtime took to refuse) and no `ready_s` (context, buffers,
+    the first run, its graph).
     """
     numbers = record["numbers"]
     own = sum(numbers.get(name) or 0 for name in _OWN)
