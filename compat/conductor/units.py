@@ -16,7 +16,7 @@ _PIECES = 6
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What one suite process is asked for: items of one target and phase, in their order."""
+    """Items of one target and phase, in their order; of a benchmark, those of one round."""
 
     phase: str
     target: str
@@ -74,8 +74,8 @@ def in_order(
 def _joined(groups: Sequence[list[Item]], weigh: Weigh, slots: int) -> Iterator[list[Item]]:
     """Yield groups, those of one runtime's checks as one as long as together they are light.
 
-    A lean runtime refuses most engines within milliseconds; a process for each of its models would
-    cost more than its checks.
+    A lean runtime refuses most engines within milliseconds; a job for each of its models would cost
+    more than its checks.
     """
     weights = [weigh(group) for group in groups]
     most = sum(weights) / (slots * _PIECES)
