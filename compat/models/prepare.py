@@ -205,8 +205,8 @@ class _Preparation:
         """The calibration inputs as one file, and how far they cover the evaluated ones."""
         if not self._spec.calibrated and "int8" not in self._spec.precisions:
             return None
-        key = key_of(source.identity, source.recipe, points["opt"], int8.CALIBRATION_ITEMS)
-        key = key_of(key, evaluated.sha256)
+        own = key_of(source.identity, source.recipe, points["opt"], int8.CALIBRATION_ITEMS)
+        key = key_of(own, evaluated.sha256)
 
         def make(target: Path) -> Facts:
             feeds = source.calibration(points["opt"], source.items(int8.CALIBRATION_ITEMS))
@@ -214,7 +214,9 @@ class _Preparation:
             joined = {n: np.concatenate([np.atleast_1d(f[n]) for f in feeds]) for n in feeds[0]}
             return {**_save_npz(target, joined), "coverage": covered}
 
-        path = self._golden / f"calibration-{key[:8]}.npz"
+        # Named by what is in it: a builder's calibration table is found by this name, and holds
+        # whatever the evaluated inputs are.
+        path = self._golden / f"calibration-{own[:8]}.npz"
         return self._keep(path, key, f"calibration inputs: {source.text}", make)
 
     def _covered(self, calibration: Entry) -> dict[str, Any]:

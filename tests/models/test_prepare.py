@@ -191,3 +191,14 @@ def test_a_tensor_may_have_any_name(tmp_path: Path) -> None:
     model = prepare(ModelSpec("sum", str(path), precisions=("fp32",)), tmp_path / "work")
     feed, answer = arrays(model.feeds["opt"]), arrays(model.golden["opt"])
     assert (answer["a/b:0"] == feed["file"] + feed["allow_pickle"]).all()
+
+
+def test_calibration_inputs_keep_their_name_where_others_change(tmp_path: Path) -> None:
+    """A builder's calibration table is found by it; a larger batch changes nothing of the table."""
+    spec = replace(SPEC, precisions=("fp32", "int8-calibrated"), calibrated=True)
+    names = set()
+    for largest in (12, 16):
+        model = prepare(replace(spec, axes={"batch": (1, 8, largest)}), tmp_path, opsets=(17,))
+        names.add(model.feeds["calibration"].name)
+
+    assert len(names) == 1
