@@ -140,7 +140,8 @@ class _Spent:
         left = worked - self.own - self.rest - self.starts - self.handovers
         numbers = (self.took, self.all_gpus, self.own, self.rest, self.starts, self.handovers)
         cells = [str(round(one)) for one in (*numbers, self.waited, left)]
-        return f"| {self.items} | {' | '.join(cells)} | {worked / self.own - 1:.1%} |"
+        share = f"{worked / self.own - 1:.1%}" if self.own else "-"
+        return f"| {self.items} | {' | '.join(cells)} | {share} |"
 
 
 def _span(record: Mapping[str, Any]) -> tuple[float, float]:

@@ -3,9 +3,9 @@
 ``python benchmarks/placement.py ENGINE FEEDS.npz [--loads 8] [--path DEPS]`` runs inside a target
 environment. It times the engine with the independent loop of ``event_loop.py``, one process after
 the other: as it is loaded first ("fresh"), behind so many MiB of other memory ("padded"), and again
-and again in one process ("reloaded"). One JSON line for each way: the medians in ms, and by how
-much the largest is above the smallest. What is equal in "fresh" and unequal in the others is no
-noise of the clock.
+and again in one process ("reloaded"; the loop keeps stream, graph, inputs and outputs of the
+loads before). One JSON line for each way: the medians in ms, and by how much the largest is above
+the smallest. What is equal in "fresh" and unequal in the others is no noise of the clock.
 """
 
 from __future__ import annotations

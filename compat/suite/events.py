@@ -18,7 +18,7 @@ class EventLog:
         self._stream = open(path, "a", encoding="utf-8")  # noqa: SIM115 - open for the whole run
 
     def write(self, event: str, **fields: Any) -> None:
-        """Append one event of kind `event` ("session", "started", "progress" or "result")."""
+        """Append one event of kind `event` ("session", "started", "progress", "result", "end")."""
         line: Dict[str, Any] = {"event": event, "at": utc_now()}
         line.update(fields)
         self._stream.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")

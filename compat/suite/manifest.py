@@ -4,6 +4,7 @@ TensorRT does not checksum a plan: flipped weight bytes load and run without a w
 the manifest is what stops them.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -64,7 +65,8 @@ def verify(engine: str, sha256: str = "", trust_stamp: bool = False) -> Dict[str
         engine: path of the engine file.
         sha256: the digest that the build's record states; "" asks the manifest alone.
         trust_stamp: accept an earlier full check of the same, untouched file (same size, time of
-            change and inode), so that a benchmark's rounds do not hash gigabytes again and again.
+            change and inode), or its writing, so that a benchmark's rounds and other targets'
+            runtimes do not hash gigabytes again and again.
 
     Raises:
         Failed: the manifest or the engine is missing, or size or digest differ.
@@ -86,6 +88,7 @@ def verify(engine: str, sha256: str = "", trust_stamp: bool = False) -> Dict[str
     if trust_stamp and _read_stamp(engine) == stamp:
         return manifest
     if sha256_of(engine) != manifest["sha256"]:
+        _forget_stamp(engine)  # bits can rot under a time of change that says nothing of it
         raise Failed("integrity", "%s differs from the SHA-256 in its manifest" % engine)
     _write_stamp(engine, stamp)
     return manifest
@@ -98,6 +101,11 @@ def _stamp(sha256: str, found: os.stat_result) -> str:
 def _write_stamp(engine: str, stamp: str) -> None:
     with open(engine + ".checked", "w", encoding="ascii") as stream:
         stream.write(stamp)
+
+
+def _forget_stamp(engine: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(engine + ".checked")
 
 
 def _read_stamp(engine: str) -> str:

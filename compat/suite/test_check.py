@@ -47,7 +47,7 @@ class Loader:
             try:
                 self._adapter.require_device()
                 start = time.perf_counter()
-                # Every byte of it once a run, by its own runtime; the others look for a change.
+                # Its own runtime reads every byte of it; the others look for a change.
                 own = item["cell"]["builder"] == item["cell"]["runtime"]
                 verify(path, item["engine_sha256"], trust_stamp=not own)
                 self.beside["digest_s"] = time.perf_counter() - start
@@ -74,7 +74,7 @@ class Loader:
             cell = item["cell"]
             if refusal.reason != _NO_ENGINE or cell["builder"] == cell["runtime"]:
                 raise
-            # Its digest says that it is whole: 8.6 has no other word for a plan of 8.5.
+            # Verified above, it is taken for whole: 8.6 has no other word for a plan of 8.5.
             raise Refused("version-mismatch", refusal.message) from None
 
 

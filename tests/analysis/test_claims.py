@@ -383,8 +383,9 @@ def test_an_engine_with_wrong_outputs_speaks_for_no_figure() -> None:
         ({"Half": 4, "fused": 1}, {"precision-fallback": 118}, False),
         ({"Half": 3, "fused": 1}, {}, True),
         ({"Int8": 38, "Half": 25}, {"precision-fallback": 2}, True),
+        ({}, {"precision-fallback": 2}, True),
     ],
-    ids=["fell back", "fused", "in part"],
+    ids=["fell back", "fused", "in part", "no layers told"],
 )
 def test_an_int8_engine_without_int8_speaks_for_no_figure(
     types: dict[str, int], notices: dict[str, int], speaks: bool

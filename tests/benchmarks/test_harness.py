@@ -65,6 +65,13 @@ def test_a_benchmark_has_its_measured_time_and_a_crash_its_end(tmp_path: Path) -
     assert "| bench | 2 | 5 | 10 | 4 | 3 |" in _told(tmp_path, records)
 
 
+def test_where_no_engine_took_time_there_is_no_share(tmp_path: Path) -> None:
+    """Every build of a target may end before its builder begins."""
+    records = [_record(0, 2.0, status="crashed")]
+
+    assert "| build | 1 | 2 | 4 | 0 | 2 | 0 | 0 | 0 | 2 | - |" in _told(tmp_path, records)
+
+
 def test_a_gpu_that_had_nothing_to_do_has_waited(tmp_path: Path) -> None:
     """It is no time of the harness, and no time of the engines."""
     records = [_record(0, 6.0, numbers={"build_s": 6.0}, facts={"slot": "GPU 1"})]

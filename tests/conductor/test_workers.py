@@ -55,7 +55,7 @@ def _pids(results: list[dict[str, Any]]) -> set[int]:
 
 
 def test_the_next_job_goes_to_the_same_process(tmp_path: Path, workers: Workers) -> None:
-    """Starting a runtime costs more than most benchmark blocks."""
+    """Starting a runtime costs more than most checks."""
     first = _do(tmp_path, workers, ["ok", "ok"])
     second = _do(tmp_path, workers, ["ok", "ok"])
 

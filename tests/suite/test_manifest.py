@@ -52,6 +52,17 @@ def test_an_earlier_check_is_not_trusted_after_a_change(engine: Path) -> None:
         verify(str(engine), trust_stamp=True)
 
 
+def test_what_a_full_check_has_stopped_is_trusted_by_nobody(engine: Path) -> None:
+    """Its own runtime reads every byte; the others would have loaded what that one refused."""
+    _flip(engine, keep_time=True)
+    verify(str(engine), trust_stamp=True)  # the file's times say nothing of it
+
+    with pytest.raises(Failed):
+        verify(str(engine))
+    with pytest.raises(Failed, match="differs from the SHA-256"):
+        verify(str(engine), trust_stamp=True)
+
+
 def test_a_truncated_engine_is_stopped_by_its_size(engine: Path) -> None:
     """The message says both sizes."""
     engine.write_bytes(engine.read_bytes()[:100])

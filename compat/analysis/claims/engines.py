@@ -101,7 +101,7 @@ class Engines:
 
 
 def _is_int8_in_name_only(build: Observation) -> bool:
-    """Whether the builder said that it fell back, and no layer's type is int8.
+    """Whether the builder said that it fell back, and no layer's type that it told is int8.
 
     In fused regions no type is told, so one word alone is no evidence: TensorRT 8.6 made "fused"
     engines of ViTs from Q/DQ nodes, in int8, and from a calibration table, in fp16 to the bit.
@@ -109,7 +109,8 @@ def _is_int8_in_name_only(build: Observation) -> bool:
     facts = (build.record or {}).get("facts") or {}
     fell_back = "precision-fallback" in (facts.get("notices") or {})
     asked = build.item["precision"] in ("int8", "int8-calibrated")
-    return asked and fell_back and "Int8" not in (facts.get("layer_types") or {})
+    types = facts.get("layer_types") or {}
+    return asked and fell_back and bool(types) and "Int8" not in types
 
 
 def _is_vit(model: Mapping[str, Any]) -> bool:
