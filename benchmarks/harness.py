@@ -125,6 +125,7 @@ class _Spent:
             sum(record["facts"].get(name, 0.0) for record in mine)
             for name in ("process_start_s", "handover_s")
         )
+        ends.pop("CPU", None)  # a lane beside the GPUs
         idle = slots - len(ends) if "" not in ends else 0
         waited = sum(end - one for one in ends.values()) + idle * (end - begin)
         took = end - begin
