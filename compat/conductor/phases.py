@@ -175,7 +175,7 @@ class Conductor:
     ) -> Generator[process.Watch]:
         """Have items of one target done.
 
-        An engine can be 4 % slower where its process has loaded another one or the same before
+        An engine can be 4 % slower where its process has loaded another one before
         (reports/h200-reload), so each that is timed has a process of its own.
         """
         if block.phase != "bench":
