@@ -30,7 +30,10 @@ from compat.records import read_records  # noqa: E402 - found from this file, in
 OVERHEAD_LIMIT = 0.10
 SECOND_RUN_LIMIT_S = 15.0
 HTML_LIMIT_BYTES = 1_000_000
-_OWN = ("builder_s", "parse_s", "build_s", "load_s", "refusal_s", "ready_s", "run_s")
+_OWN = (
+    *("builder_s", "parse_s", "build_s"),
+    *("read_s", "load_s", "context_s", "refusal_s", "ready_s", "run_s"),
+)
 
 
 def main() -> int:
@@ -125,6 +128,7 @@ class _Spent:
             sum(record["facts"].get(name, 0.0) for record in mine)
             for name in ("process_start_s", "handover_s")
         )
+        starts += sum(record["facts"].get("fork_s", 0.0) for record in mine)
         ends.pop("CPU", None)  # a lane beside the GPUs
         idle = slots - len(ends) if "" not in ends else 0
         waited = sum(end - one for one in ends.values()) + idle * (end - begin)
@@ -160,8 +164,8 @@ def _own_seconds(record: Mapping[str, Any]) -> float:
 
     A build that did not end had all of its time. A benchmark's measured time is that of the whole
     block, in which the GPU is kept one run ahead, and of the host's enqueues. Older records have no
-    `measured_s`, no `refusal_s` (what a runtime took to refuse) and no `ready_s` (context, buffers,
-    the first run, its graph).
+    `measured_s`, no `refusal_s` (what a runtime took to refuse), no `ready_s` (buffers, the first
+    run, its graph), no `read_s` (the engine's file) and no `context_s`.
     """
     numbers = record["numbers"]
     own = sum(numbers.get(name) or 0 for name in _OWN)

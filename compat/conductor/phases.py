@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -168,21 +168,8 @@ class Conductor:
             if todo and execute and block.phase == "build" and self._is_out_of_time():
                 self._leave_out(block)
             elif todo and execute:
-                yield from self._run_block(block, slot, todo, partial(self._keep, lane=lane))
-
-    def _run_block(
-        self, block: Block, slot: Slot, todo: Sequence[dict[str, Any]], keep: Callable[[Any], None]
-    ) -> Generator[process.Watch]:
-        """Have items of one target done.
-
-        An engine can be 4 % slower where its process has loaded another one before
-        (reports/h200-reload), so each that is timed has a process of its own.
-        """
-        if block.phase != "bench":
-            yield from process.run(self._job(block, slot, todo), keep, self._workers)
-            return
-        for entry in todo:
-            yield from process.run(self._job(block, slot, [entry]), keep)
+                keep, job = partial(self._keep, lane=lane), self._job(block, slot, todo)
+                yield from process.run(job, keep, self._workers)
 
     def _is_out_of_time(self) -> bool:
         limit = self.build_limit

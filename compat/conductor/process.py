@@ -183,11 +183,13 @@ def _take(events: Path, watch: Watch, on_result: Callable[[Result], None]) -> No
 def _with_start(record: Result, watch: Watch) -> Result:
     """Let the first result of a job say what the way to it took: no item's time holds it.
 
-    `process_start_s` is a process's start, `handover_s` a further job for one that waited.
+    `process_start_s` is a process's start, `handover_s` a further job for one that waited. They
+    hold `fork_s`, what the first item's own fork of that process took.
     """
     if watch.start_s is not None:
         name = "process_start_s" if watch.is_new else "handover_s"
-        record["facts"] = {**record["facts"], name: round(watch.start_s, 3)}
+        facts = {key: fact for key, fact in record["facts"].items() if key != "fork_s"}
+        record["facts"] = {**facts, name: round(watch.start_s, 3)}
         watch.start_s = None
     return record
 

@@ -104,4 +104,5 @@ class Workers:
 def may_wait(statuses: set[str], end: dict[str, Any]) -> bool:
     """Tell whether a process can be given another job, by what it found and said at its end."""
     free = end["free_device_share"]
-    return statuses <= set(_SOUND) and (free is None or free >= _LEAST_FREE_SHARE)
+    has_room = free is None or free >= _LEAST_FREE_SHARE
+    return statuses <= set(_SOUND) and has_room and not end["is_spent"]

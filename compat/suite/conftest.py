@@ -1,5 +1,6 @@
 """Turn a job's items into tests and every test's end into one line of the event file."""
 
+import contextlib
 import os
 import platform
 import sys
@@ -8,7 +9,8 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 
-from .adapters import Adapter, open_adapter
+from .adapters import Adapter, import_for, open_adapter
+from .apart import FORKED_AT, Apart
 from .events import EventLog, utc_now
 from .job import Job, read_job
 from .memory import peak_rss_bytes, reset_peak
@@ -17,6 +19,7 @@ from .outcome import Failed, NotRun, Outcome, Unsupported
 JOB = pytest.StashKey[Job]()
 EVENTS = pytest.StashKey[EventLog]()
 SESSION = pytest.StashKey[Dict[str, Any]]()
+APART = "compat-apart"
 
 
 class Recorder:
@@ -60,6 +63,14 @@ def pytest_configure(config: pytest.Config) -> None:
     job = read_job(config.getoption("--job"))
     config.stash[JOB] = job
     config.stash[EVENTS] = EventLog(job.events)
+    if job.phase == "bench":
+        config.pluginmanager.register(Apart(lambda: _prepare(job)), APART)
+
+
+def _prepare(job: Job) -> None:
+    """Import what the job's items will need, so that each one's process finds it there."""
+    with contextlib.suppress(Exception):  # opening the adapter says what is wrong
+        import_for(job.target["flavour"], sorted({job.path(i["engine"]) for i in job.items}))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -164,6 +175,8 @@ def observe(
         item = recorder.item
         events.write("started", item=item["id"], round=item.get("round"))
         started, begin = utc_now(), time.perf_counter()
+        if FORKED_AT in pytestconfig.stash:
+            recorder.facts["fork_s"] = round(begin - pytestconfig.stash[FORKED_AT], 3)
         reset_peak()
         end = _guarded(recorder, call)
         recorder.numbers.setdefault("peak_rss_bytes", peak_rss_bytes())

@@ -1,9 +1,11 @@
 """What this machine's NVIDIA driver says, through ``libcuda.so.1`` and nothing else."""
 
 import ctypes
+import os
 from typing import List, NamedTuple, Optional
 
 _DEVICE_NAME_BYTES = 256
+_NOT_INITIALIZED = 3  # CUDA_ERROR_NOT_INITIALIZED, cuda.h
 _MAJOR_ATTRIBUTE = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, cuda.h
 _MINOR_ATTRIBUTE = 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, cuda.h
 
@@ -42,6 +44,15 @@ def probe() -> Driver:
     cuda.cuDeviceGetCount(ctypes.byref(count))
     gpus = [_describe(cuda, index) for index in range(count.value)]
     return Driver(text, gpus, "" if gpus else "the CUDA driver sees no GPU")
+
+
+def is_started() -> bool:
+    """Tell whether anything has started CUDA in this process, which then cannot be forked."""
+    try:
+        cuda = ctypes.CDLL("libcuda.so.1", mode=os.RTLD_NOLOAD)
+    except OSError:
+        return False  # nobody has even loaded it
+    return bool(cuda.cuCtxGetCurrent(ctypes.byref(ctypes.c_void_p())) != _NOT_INITIALIZED)
 
 
 def _describe(cuda: ctypes.CDLL, index: int) -> Gpu:

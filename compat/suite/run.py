@@ -75,6 +75,11 @@ class _OwnPackagesOnly:
         # type: () -> None
         self.known = ROOT in sys.path
 
+    def pytest_runtestloop(self):
+        # type: () -> None
+        """Runtimes are imported behind this, where tests are forked off (`apart`)."""
+        self.pytest_fixture_setup()
+
     def pytest_fixture_setup(self):
         # type: () -> None
         """Runtimes are imported by fixtures and tests only."""
@@ -139,7 +144,9 @@ def _do(path):
     adapters = importlib.import_module("compat.suite.adapters")
     events = importlib.import_module("compat.suite.events").EventLog(job["events"])
     free = adapters.free_device_share(job["target"]["flavour"])
-    events.write("end", code=code, free_device_share=free)
+    # Engines are timed in forks of this process, unless it has a context of its own (`apart`).
+    is_spent = job["phase"] == "bench" and free is not None
+    events.write("end", code=code, free_device_share=free, is_spent=is_spent)
     events.close()
     return code
 

@@ -79,7 +79,11 @@ def work(waited: bool = False) -> None:
         if do == "die-behind":
             os.kill(os.getpid(), signal.SIGSEGV)
     free = os.environ.get("FAKE_FREE")
-    write(event="end", at="", code=0, free_device_share=float(free) if free else None)
+    left = {
+        "free_device_share": float(free) if free else None,
+        "is_spent": "FAKE_SPENT" in os.environ,
+    }
+    write(event="end", at="", code=0, **left)
     events.close()
 
 

@@ -1,10 +1,18 @@
 """One adapter per flavour of runtime; the tests know only the base class."""
 
-from typing import Dict, Optional
+from typing import Dict, Optional, Sequence
 
 from .base import Adapter, Build, Engine, Request
 
-__all__ = ["Adapter", "Build", "Engine", "Request", "free_device_share", "open_adapter"]
+__all__ = [
+    "Adapter",
+    "Build",
+    "Engine",
+    "Request",
+    "free_device_share",
+    "import_for",
+    "open_adapter",
+]
 
 _OPEN: Dict[str, Adapter] = {}
 
@@ -19,6 +27,24 @@ def open_adapter(flavour: str) -> Adapter:
     if flavour not in _OPEN:
         _OPEN[flavour] = _adapter(flavour)
     return _OPEN[flavour]
+
+
+def import_for(flavour: str, engines: Sequence[str]) -> None:
+    """Import what the adapter of `flavour` and these engines will need, and touch no device.
+
+    Raises:
+        ImportError: the target does not hold that runtime.
+    """
+    if flavour == "onnxruntime":
+        from . import ort  # noqa: F401
+    elif flavour == "pytorch":
+        from .torch_module import import_libraries
+
+        import_libraries(engines)
+    elif flavour.startswith("tensorrt"):
+        from .trt_module import import_runtime
+
+        import_runtime(flavour)
 
 
 def free_device_share(flavour: str) -> Optional[float]:

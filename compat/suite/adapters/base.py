@@ -46,6 +46,8 @@ class Engine(abc.ABC):
 
     #: device memory taken since before it was loaded; None where there is no device
     device_use: Optional[DeviceUse] = None
+    #: seconds of loading it that are no part of `load_s`, by name
+    beside_load: Optional[Mapping[str, float]] = None
 
     @abc.abstractmethod
     def run(self, feeds: Arrays) -> Arrays:
@@ -64,8 +66,11 @@ class Engine(abc.ABC):
         return {}
 
     def numbers(self) -> Dict[str, float]:
-        """Return the device memory that the engine takes by now, in bytes."""
-        return {} if self.device_use is None else {"device_bytes": self.device_use.look()}
+        """Return the device memory that the engine takes by now, in bytes, and `beside_load`."""
+        found = dict(self.beside_load or {})
+        if self.device_use is not None:
+            found["device_bytes"] = self.device_use.look()
+        return found
 
     def layers(self) -> str:
         """Return the layers as JSON, as the runtime's own inspector writes them; "" for none."""

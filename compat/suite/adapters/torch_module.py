@@ -6,11 +6,12 @@ the module's own type and leaves its outputs in it, as is usual in PyTorch; a Te
 same cell converts both from and to fp32.
 """
 
+import contextlib
 import gc
 import importlib.metadata
 import io
 import time
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -210,7 +211,7 @@ class PyTorchAdapter(Adapter):
         start = time.perf_counter()
         try:
             made: Dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            blueprint = Blueprint(*(made[name] for name in Blueprint._fields))
+            blueprint = _blueprint(made)
             weights, dtype = made.pop("weights"), _TYPES[made["precision"]]
         except Exception as error:  # the unpickler raises anything
             log(str(error))
@@ -230,6 +231,18 @@ class PyTorchAdapter(Adapter):
         torch.cuda.empty_cache()
         cuda = self._gpu.cuda
         return DeviceUse(lambda: cuda.memory_info()[0])
+
+
+def import_libraries(engines: Sequence[str]) -> None:
+    """Import what holds the modules of these engines; one that cannot be read is passed over."""
+    for path in engines:
+        with contextlib.suppress(Exception):  # loading it will say what is wrong
+            made = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+            library(_blueprint(made))
+
+
+def _blueprint(made: Mapping[str, Any]) -> Blueprint:
+    return Blueprint(*(made[name] for name in Blueprint._fields))
 
 
 def _import_seconds(blueprint: Blueprint) -> float:

@@ -1,6 +1,7 @@
 """A deserialized plan, run through the name-based tensor API (TensorRT 8.5 to 11 and RTX)."""
 
 import abc
+import time
 from typing import Any, Callable, Dict, List, Tuple
 
 import numpy as np
@@ -30,7 +31,10 @@ class DeviceEngine(Engine):
         self._trt = trt
         self._cuda = cuda
         self._engine = engine
+        start = time.perf_counter()
         self._context = engine.create_execution_context()
+        #: what making the execution context took; TensorRT 8.5 loads kernels in it
+        self.context_s = time.perf_counter() - start
         if self._context is None:
             raise Failed("no-context", "TensorRT made no execution context for this engine")
         self._stream = cuda.stream()
