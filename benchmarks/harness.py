@@ -32,7 +32,7 @@ SECOND_RUN_LIMIT_S = 15.0
 HTML_LIMIT_BYTES = 1_000_000
 _OWN = (
     *("builder_s", "parse_s", "build_s"),
-    *("read_s", "load_s", "context_s", "refusal_s", "ready_s", "run_s"),
+    *("import_s", "read_s", "load_s", "context_s", "refusal_s", "ready_s", "run_s"),
 )
 
 
@@ -97,6 +97,11 @@ def _told(out: Path) -> Iterator[str]:
     for name, spent in phases.items():
         if spent.items:
             yield f"| {name} {spent.row()}"
+    lost = [record["seconds"] for record in records if record["status"] == "timeout"]
+    if lost and (whole := phases["all"]).own > sum(lost):
+        share = whole.share(without=sum(lost))
+        yield ""
+        yield f"Without what had to be stopped ({len(lost)} items, {sum(lost):.0f} s): {share}."
 
 
 @dataclass(frozen=True)
@@ -141,12 +146,19 @@ class _Spent:
         The harness's share is of the time that was worked: of GPUs that waited for the last one
         there is a column of its own.
         """
-        worked = self.all_gpus - self.waited
-        left = worked - self.own - self.rest - self.starts - self.handovers
+        left = self._worked - self.own - self.rest - self.starts - self.handovers
         numbers = (self.took, self.all_gpus, self.own, self.rest, self.starts, self.handovers)
         cells = [str(round(one)) for one in (*numbers, self.waited, left)]
-        share = f"{worked / self.own - 1:.1%}" if self.own else "-"
-        return f"| {self.items} | {' | '.join(cells)} | {share} |"
+        return f"| {self.items} | {' | '.join(cells)} | {self.share()} |"
+
+    def share(self, without: float = 0.0) -> str:
+        """Return the harness's share of the engines' own time, both `without` so many seconds."""
+        own = self.own - without
+        return f"{(self._worked - without) / own - 1:.1%}" if own else "-"
+
+    @property
+    def _worked(self) -> float:
+        return self.all_gpus - self.waited
 
 
 def _span(record: Mapping[str, Any]) -> tuple[float, float]:
@@ -165,7 +177,8 @@ def _own_seconds(record: Mapping[str, Any]) -> float:
     A build that did not end had all of its time. A benchmark's measured time is that of the whole
     block, in which the GPU is kept one run ahead, and of the host's enqueues. Older records have no
     `measured_s`, no `refusal_s` (what a runtime took to refuse), no `ready_s` (buffers, the first
-    run, its graph), no `read_s` (the engine's file) and no `context_s`.
+    run, its graph) and none of what is beside `load_s`: `import_s` (a model's library), `read_s`
+    (the engine's file), `context_s`.
     """
     numbers = record["numbers"]
     own = sum(numbers.get(name) or 0 for name in _OWN)

@@ -2,7 +2,7 @@
 
 Starting Python, importing a runtime and making its context takes a second or more, a builder of
 TensorRT 8.6 another seven: more than most checks. One process after the other works on a GPU; those
-that wait hold a context and do nothing.
+that wait hold a context and do nothing. Those of a benchmark hold none: they fork for each engine.
 """
 
 from __future__ import annotations

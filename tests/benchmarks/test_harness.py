@@ -49,6 +49,7 @@ def test_the_time_of_each_phase_is_shared_out(tmp_path: Path) -> None:
     # 16 of 20 seconds were worked, 3 more than the engines' own 13.
     assert "| build | 2 | 10 | 20 | 13 | 1 | 2 | 1 | 4 | 0 | 23.1% |" in told
     assert "| all | 2 | 10 | 20 | 13 | 1 | 2 | 1 | 4 | 0 | 23.1% |" in told
+    assert "Without what had to be stopped (1 items, 8 s): 60.0%." in told
 
 
 def test_a_benchmark_has_its_measured_time_and_a_crash_its_end(tmp_path: Path) -> None:

@@ -216,11 +216,12 @@ class PyTorchAdapter(Adapter):
         except Exception as error:  # the unpickler raises anything
             log(str(error))
             raise Refused("not-an-engine", "%s: %s" % (type(error).__name__, error))
-        start += _import_seconds(blueprint)
+        imported = _import_seconds(blueprint)
+        start += imported
         use = self._device_use()
         module = make_module(blueprint, weights).to("cuda" if self._gpu else "cpu", dtype)
         loaded = TorchEngine(made, module, self._gpu)
-        loaded.device_use = use
+        loaded.device_use, loaded.beside_load = use, {"import_s": imported}
         return loaded, time.perf_counter() - start
 
     def _device_use(self) -> Optional[DeviceUse]:
@@ -246,7 +247,7 @@ def _blueprint(made: Mapping[str, Any]) -> Blueprint:
 
 
 def _import_seconds(blueprint: Blueprint) -> float:
-    """Import the model's library; return what that took, which is no part of build or load."""
+    """Import the model's library; return what that took: it has a name beside build and load."""
     start = time.perf_counter()
     library(blueprint)
     return time.perf_counter() - start
