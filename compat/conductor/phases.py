@@ -169,7 +169,16 @@ class Conductor:
                 self._leave_out(block)
             elif todo and execute:
                 keep, job = partial(self._keep, lane=lane), self._job(block, slot, todo)
-                yield from process.run(job, keep, self._workers)
+                yield from process.run(job, keep, self._workers_for(block))
+
+    def _workers_for(self, block: Block) -> Workers | None:
+        """Return what keeps the block's process for the next one; None if nothing may.
+
+        All forks of a process share its memory layout, which matters to code on the CPU: were it
+        the same in every round, it would look like a difference between targets.
+        """
+        is_timed_there = block.phase == "bench" and self._is_on_the_cpu(block.target)
+        return None if is_timed_there else self._workers
 
     def _is_out_of_time(self) -> bool:
         limit = self.build_limit

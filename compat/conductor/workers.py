@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 
 from compat.targets import Container
 
+# How long a killed process may take to give back its memory, the device's too.
+_GROUP_S = 10.0
 # How long an engine's client may take to see that its container has ended.
 _CLIENT_S = 5.0
 # What waits must leave the next one its memory: builders choose tactics by what is free.
@@ -62,11 +65,33 @@ class Worker:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            _await_end_of_group(process.pid)
             if container is not None:  # it may just have been coming to life
                 container.end()
         process.wait()
         if process.stdin is not None:
             process.stdin.close()
+
+
+def _await_end_of_group(group: int) -> None:
+    """Wait until no process of a killed group lives any more.
+
+    A fork that held the GPU can outlive its parent by a second: freeing gigabytes takes that long.
+    """
+    end = time.monotonic() + _GROUP_S
+    while _lives(group) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def _lives(group: int) -> bool:
+    """Tell whether a process group has a member that is no zombie; not all init programs reap."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # The name in parentheses may hold anything; state, parent and group follow it.
+            state, _, its_group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if int(its_group) == group and state not in "ZX":
+                return True
+    return False
 
 
 @dataclass(slots=True)

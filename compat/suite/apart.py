@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -23,7 +24,9 @@ from .driver import is_started
 
 FORKED_AT = pytest.StashKey[float]()
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# linux/prctl.h
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Apart:
@@ -62,8 +65,12 @@ def _reports(item: pytest.Item) -> List[Dict[str, Any]]:
 
 
 def _in_a_child(call: Callable[[], List[Dict[str, Any]]]) -> List[Dict[str, Any]]:
-    """Return what `call` returns in a child; where that dies, die in the same way."""
+    """Return what `call` returns in a child; where that dies first, die in the same way.
+
+    Whatever the child has started and left ends with it, before the next one begins.
+    """
     parent = os.getpid()
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     # No pipe: whatever the child starts would hold its end open.
     with tempfile.TemporaryFile() as said:
         sys.stdout.flush()
@@ -75,17 +82,42 @@ def _in_a_child(call: Callable[[], List[Dict[str, Any]]]) -> List[Dict[str, Any]
                 _die_with(parent)
                 pickle.dump(call(), said)  # as JSON, tuples would come back as lists
                 said.flush()
-                sys.stdout.flush()
-                os._exit(0)
-            finally:  # an exception must not go on in a second process of the same tests
-                os._exit(1)
-        _, status = os.waitpid(child, 0)
+                _leave(0)
+            except BaseException:  # it must not go on in a second process of the same tests
+                traceback.print_exc()
+            finally:
+                _leave(1)
+        try:
+            _, status = os.waitpid(child, 0)
+        finally:
+            _end_children()
         said.seek(0)
         data = said.read()
     if status or not data:
         _end_like(status)
     found: List[Dict[str, Any]] = pickle.loads(data)  # noqa: S301 - our own child wrote it
     return found
+
+
+def _leave(code: int) -> None:
+    """End this process without what Python and its libraries do at their end."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _end_children() -> None:
+    """End and reap all children, also those that others have left to this process."""
+    mine = "/proc/self/task/%d/children" % os.getpid()
+    with contextlib.suppress(OSError):  # a kernel without CONFIG_PROC_CHILDREN
+        while True:
+            with open(mine, encoding="ascii") as stream:
+                left = stream.read().split()
+            if not left:
+                return
+            for pid in map(int, left):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
 @contextlib.contextmanager
@@ -98,9 +130,13 @@ def _no_word_of_threads() -> Iterator[None]:
 
 def _die_with(parent: int) -> None:
     """Ask the kernel to end this process with its parent, which may be dead already."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None).prctl(option, value)
 
 
 def _end_like(status: int) -> None:

@@ -1,10 +1,10 @@
 """Turn a job's items into tests and every test's end into one line of the event file."""
 
-import contextlib
 import os
 import platform
 import sys
 import time
+import traceback
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
@@ -69,8 +69,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _prepare(job: Job) -> None:
     """Import what the job's items will need, so that each one's process finds it there."""
-    with contextlib.suppress(Exception):  # opening the adapter says what is wrong
-        import_for(job.target["flavour"], sorted({job.path(i["engine"]) for i in job.items}))
+    engines = sorted({job.path(item["engine"]) for item in job.items})
+    try:
+        import_for(job.target["flavour"], engines)
+    except Exception:  # each item's process meets it again, and answers
+        traceback.print_exc()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

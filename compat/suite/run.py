@@ -144,8 +144,9 @@ def _do(path):
     adapters = importlib.import_module("compat.suite.adapters")
     events = importlib.import_module("compat.suite.events").EventLog(job["events"])
     free = adapters.free_device_share(job["target"]["flavour"])
-    # Engines are timed in forks of this process, unless it has a context of its own (`apart`).
-    is_spent = job["phase"] == "bench" and free is not None
+    driver = importlib.import_module("compat.suite.driver")
+    # An engine that is timed must be the first of its process, and CUDA survives no fork (`apart`).
+    is_spent = job["phase"] == "bench" and driver.is_started()
     events.write("end", code=code, free_device_share=free, is_spent=is_spent)
     events.close()
     return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from compat.conductor import process
-from compat.conductor.workers import Workers
+from compat.conductor.workers import Worker, Workers
 
 FAKE = Path(__file__).with_name("fake_suite.py")
 
@@ -150,3 +151,38 @@ def test_dismissed_they_are_gone(tmp_path: Path, workers: Workers) -> None:
 
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_spent_process_gets_no_other_job(tmp_path: Path, workers: Workers) -> None:
+    """It has timed an engine itself, and a second one there could be slower."""
+    first = _do(tmp_path, workers, ["ok"], {"FAKE_SPENT": "1"})
+    second = _do(tmp_path, workers, ["ok"], {"FAKE_SPENT": "1"})
+
+    assert len(_pids(first + second)) == 2
+
+
+LARGE = """
+import os, sys, time
+if os.fork() == 0:
+    held = b"x" * 400_000_000
+    print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_an_end_waits_for_what_the_process_has_forked() -> None:
+    """Its memory, the device's too, is not free before; the next engine would share the GPU."""
+    running = subprocess.Popen(
+        [sys.executable, "-c", LARGE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert running.stdout is not None
+    with running.stdout as said:
+        child = int(said.readline())
+
+    Worker(running, None).end()
+
+    stat = Path(f"/proc/{child}/stat")
+    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"

@@ -97,6 +97,32 @@ def test_a_death_in_the_child_is_seen_from_outside(
     assert len(_words("pids")) == 2
 
 
+def test_what_a_test_has_started_ends_with_it(suite: pytest.Pytester) -> None:
+    """Workers of a compiler, say, would go on beside the next engine that is timed."""
+    suite.makepyfile(
+        """
+        import subprocess
+        def test_a():
+            with open("left", "w") as stream:
+                stream.write(str(subprocess.Popen(["sleep", "60"]).pid))
+        def test_b():
+            assert subprocess.call(["kill", "-0", open("left").read()]) == 1
+        """
+    )
+
+    suite.runpytest_subprocess().assert_outcomes(passed=2)
+
+
+def test_an_exception_outside_a_test_is_told(suite: pytest.Pytester) -> None:
+    """The last words of the log stand in the record."""
+    suite.makepyfile("def test_a(): raise KeyboardInterrupt('the reason')")
+
+    found = suite.runpytest_subprocess("-s")
+
+    assert found.ret == 1
+    found.stderr.fnmatch_lines(["*KeyboardInterrupt: the reason"])
+
+
 def test_where_cuda_was_started_one_test_is_run_and_no_other(suite: pytest.Pytester) -> None:
     """A release whose import starts it cannot be forked; its process is used for one engine."""
     suite.makeconftest(CONFTEST.format(root=ROOT) + "apart.is_started = lambda: True\n")
