@@ -28,8 +28,8 @@ def bytecode(environment: Environment, work: Path) -> dict[str, str]:
     """Return the variables that say where compiled Python goes: never beside its source.
 
     Compiling pytest, numpy and the suite takes half a second, and was most of a process's start. A
-    path in an image is not the same file in the next one, so every target has its own folder. What
-    the user installed has its bytecode already.
+    path in an image is not the same file in the next one, so every target has its own folder. An
+    interpreter of the user's own is left to itself.
     """
     if environment.target.provider == "local":
         return {"PYTHONDONTWRITEBYTECODE": "1"}
