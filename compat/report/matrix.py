@@ -22,6 +22,8 @@ FAMILIES: Final = {
     "onnxruntime": "ONNX Runtime",
     "pytorch": "PyTorch",
 }
+# With more columns than these a screen of 1,440 pixels cuts the overview off.
+_WIDEST: Final = 8
 _RULES: Final = {"must-load": "rule: loads", "must-refuse": "rule: refuses"}
 
 
@@ -57,12 +59,17 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Targets that exchange engines with one another."""
+    """Targets that exchange engines with one another.
+
+    ``overview`` has a row for each builder, or, where it ``is_turned``, for each runtime.
+    """
 
     name: str
     slug: str
+    builders: tuple[str, ...]
     runtimes: tuple[Mapping[str, Any], ...]
-    overview: tuple[tuple[str, tuple[Overview, ...]], ...]
+    is_turned: bool
+    overview: tuple[tuple[Overview, ...], ...]
     rows: tuple[MatrixRow, ...]
 
 
@@ -90,11 +97,20 @@ def _family(
     for cell in cells:
         builder, runtime, *what = cell.key
         engines.setdefault((builder, *what), {})[runtime] = cell
-    builders = dict.fromkeys(c.key[0] for c in cells)
-    overview = tuple((b, tuple(_overview(engines, b, r) for r in names)) for b in builders)
+    builders = tuple(dict.fromkeys(c.key[0] for c in cells))
+    overview = tuple(tuple(_overview(engines, b, r) for r in names) for b in builders)
+    is_turned = len(names) > max(_WIDEST, len(builders))
     rows = tuple(_row(key[0], found, names, linked) for key, found in engines.items())
     slug = name.lower().replace(" ", "-")
-    return Family(name, slug, tuple(runtimes), overview, rows)
+    return Family(
+        name,
+        slug,
+        builders,
+        tuple(runtimes),
+        is_turned,
+        tuple(zip(*overview, strict=True)) if is_turned else overview,
+        rows,
+    )
 
 
 def _overview(

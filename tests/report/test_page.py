@@ -176,6 +176,38 @@ def test_a_mixed_count_has_the_colour_of_its_worst_state(document: Element) -> N
     assert "bad" in classes(cell)
 
 
+def _loads(runtimes: int) -> Element:
+    """Return the overview of two builders' engines in so many runtimes; some are refused."""
+    names = [f"trt-{n}.0" for n in range(runtimes)]
+    items = [builders.item("load", "resnet50", "fp32", b, r) for b in names[:2] for r in names]
+    records = [
+        builders.record(i, "ok" if i["builder"] == i["runtime"] else "refused") for i in items
+    ]
+    targets = [builders.target(name) for name in names]
+    plan = builders.plan(items, targets, [], ["resnet50"])
+    ((_, tree),) = parsed(analysis.compile(plan, records))
+    return next(t for t in tree.iter("table") if "overview" in classes(t))
+
+
+@pytest.mark.parametrize(("runtimes", "corner"), [(8, "Built by"), (9, "Runtime")])
+def test_the_overview_of_many_runtimes_grows_down_and_not_across(
+    runtimes: int, corner: str
+) -> None:
+    """A screen cuts off what is too wide, and a reader takes the rest for all there is."""
+    table = _loads(runtimes)
+
+    head = [text_of(cell) for cell in table.findall("thead/tr/th")]
+    rows = {text_of(row.findall("th")[0]): row.findall("td") for row in table.findall("tbody/tr")}
+    assert head[0] == corner
+    assert (len(head) - 1, len(rows)) == ((8, 2) if runtimes == 8 else (2, 9))
+    first, second = list(rows.values())[:2]
+    assert [text_of(cell).split()[1] for cell in first[:2]] == ["holds", "refused"]
+    assert [text_of(cell).split()[1] for cell in second[:2]] == ["refused", "holds"]
+    if runtimes == 9:
+        assert head[1:] == ["built bytrt-0.0", "built bytrt-1.0"]
+        assert list(rows)[8] == "trt-8.08.0.0"
+
+
 def test_cells_say_how_to_repeat_them(document: Element) -> None:
     details = next(
         d for d in document.iter("details") if "crashed" in text_of(d) and "cell" in classes(d)
