@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from itertools import chain
+from typing import TypeVar
 
 from compat.report.cells import failure
 from compat.report.rows import Row
 from compat.suite.refusals import MESSAGES, Message
+
+T = TypeVar("T")
 
 _STATUS_FIRST = ("crashed", "timeout", "failed", "refused", "ok")
 
@@ -23,6 +27,7 @@ class Finding:
     status: str
     checks: tuple[str, ...]
     targets: tuple[str, ...]
+    runtimes: tuple[str, ...]
     first: Row
     count: int
     meets_candidate: bool  # whether one of them was run by what one may move to
@@ -74,17 +79,18 @@ def failures(items: Iterable[Row]) -> list[Finding]:
     What the candidate of an upgrade met goes before what other targets did; then crashes go first,
     then what most share.
     """
-    found = _collapse((r for r in items if r.text("verdict") == "fail"), _root_cause)
+    cells = _grouped((r for r in items if r.text("verdict") == "fail"), _root_cause)
+    found = [_finding(list(chain(*alike))) for alike in _grouped(cells, _told)]
     return sorted(found, key=lambda f: (not f.meets_candidate, _rank(f.status), -f.count))
 
 
 def missing(items: Iterable[Row]) -> list[Finding]:
     """Items that did not run by reason, most first."""
-    found = _collapse(
+    groups = _grouped(
         (r for r in items if not r.ran and r.text("verdict") != "fail"),
         lambda r: (r.text("status"), r.text("reason")),
     )
-    return sorted(found, key=lambda f: -f.count)
+    return sorted(map(_finding, groups), key=lambda f: -f.count)
 
 
 def _rank(status: str) -> int:
@@ -99,11 +105,21 @@ def _root_cause(row: Row) -> tuple[str, ...]:
     return row.text("check"), row.text("verdict_code"), *row.cell
 
 
-def _collapse(items: Iterable[Row], cause: Callable[[Row], tuple[str, ...]]) -> list[Finding]:
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in items:
-        groups.setdefault(cause(row), []).append(row)
-    return [_finding(group) for group in groups.values()]
+def _told(group: list[Row]) -> Hashable:
+    """An engine that is wrong by the same in two runtimes is wrong itself."""
+    first = group[0]
+    if first.text("status") != "ok":
+        return _root_cause(first)
+    builder, _, *engine = first.cell
+    said = frozenset((r.text("point"), r.text("verdict_reason")) for r in group)
+    return first.text("check"), first.text("verdict_code"), builder, *engine, said
+
+
+def _grouped(these: Iterable[T], by: Callable[[T], Hashable]) -> list[list[T]]:
+    groups: dict[Hashable, list[T]] = {}
+    for one in these:
+        groups.setdefault(by(one), []).append(one)
+    return list(groups.values())
 
 
 def _finding(group: list[Row]) -> Finding:
@@ -116,6 +132,7 @@ def _finding(group: list[Row]) -> Finding:
         first.text("status"),
         _distinct(r.text("check") for r in group),
         _distinct(t for r in group for t in (r.text("builder"), r.text("runtime"))),
+        _distinct(r.text("runtime") for r in group),
         first,
         len(group),
         any(r.text("runtime_role") == "candidate" for r in group),

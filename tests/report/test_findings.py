@@ -70,3 +70,23 @@ def test_what_the_candidate_met_stands_before_a_mishap_elsewhere() -> None:
     failures = findings.failures(rows(analysis.compile(plan, records).table))
 
     assert [f.state for f in failures] == ["refused", "drift", "crashed"]
+
+
+@pytest.mark.parametrize(("other", "count"), [(0.5, 1), (0.4, 2)])
+def test_an_engine_that_is_as_wrong_in_two_runtimes_is_one_finding(
+    other: float, count: int
+) -> None:
+    """A second target of a release, which builds variants, repeated every finding of the first."""
+    items = [builders.item("accuracy", "m", "fp32", A, runtime, "opt") for runtime in (A, B)]
+    plan = builders.plan(items, [builders.target(A), builders.target(B)], [], ["m"])
+    records = [
+        builders.record(item, numbers={"golden_cosine": cosine})
+        for item, cosine in zip(items, (0.5, other), strict=True)
+    ]
+    results = analysis.compile(plan, records)
+
+    failures = findings.failures(rows(results.table))
+
+    assert [len(f.runtimes) for f in failures] == [2 // count] * count
+    (index,) = page.render(results)
+    assert (f"{A} → {A}, {B}" in index.html) is (count == 1)
