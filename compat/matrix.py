@@ -112,7 +112,22 @@ class Plan:
 
     def text(self) -> str:
         """Return ``plan.json``."""
-        return json.dumps(self.as_dict(), indent=1, default=list) + "\n"
+        return as_text(self.as_dict())
+
+
+def as_text(plan: Mapping[str, Any]) -> str:
+    """Return ``plan.json``: an item a line, so that thousands of items stay below a megabyte."""
+    entries = []
+    for name, value in plan.items():
+        text = _line(value)
+        if name == "items":
+            text = "[\n" + ",\n".join(map(_line, value)) + "\n]"
+        entries.append(f"{_line(name)}:{text}")
+    return "{\n" + ",\n".join(entries) + "\n}\n"
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, default=list, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)

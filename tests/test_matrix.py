@@ -176,6 +176,15 @@ def test_a_plan_can_be_written_and_read() -> None:
     assert read["items"][0]["id"] == _plan().items[0].id
 
 
+def test_a_plan_has_an_item_a_line() -> None:
+    """It can be searched line by line, and an indent would take a plan of 1,964 items past 1 MB."""
+    text = _plan().text()
+
+    lines = [line for line in text.splitlines() if line.startswith('{"id":')]
+    assert [json.loads(line.rstrip(",")) for line in lines] == json.loads(text)["items"]
+    assert len(text.splitlines()) == len(lines) + len(json.loads(text)) + 3
+
+
 def test_precisions_are_typed_as_the_version_can() -> None:
     """Builder flags up to TensorRT 10, types in the ONNX from 10 on, both at 10."""
 

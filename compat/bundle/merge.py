@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from compat.conductor.lock import locked
 from compat.config import load_config
 from compat.engine.rules import expect
 from compat.interchange.rows import FILE as CROSSCHECK_FILE
-from compat.matrix import CROSSCHECKS, Selection, plan
+from compat.matrix import CROSSCHECKS, Selection, as_text, plan
 from compat.records import as_line
 
 Say = Callable[[str], None]
@@ -49,7 +48,7 @@ def merge(paths: Sequence[Path], out: Path, config: Path | None, say: Say) -> Re
         chosen, aside = choose(sources)
         beside, apart = choose_beside(sources, chosen)
         aside += apart
-        atomic.write_text(out / "plan.json", json.dumps(planned, indent=1) + "\n")
+        atomic.write_text(out / "plan.json", as_text(planned))
         for name, lines in (
             ("records.jsonl", chosen),
             (CROSSCHECK_FILE, beside),
