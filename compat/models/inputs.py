@@ -129,7 +129,7 @@ def input_source(
         _check_image_input(name, words, tensors)
         files = photograph_files()
         text = f"{len(files)} pictures of scikit-image: " + ", ".join(f.name for f in files)
-        return InputSource("images", _identity(files), text, tensors, recipe, files)
+        return InputSource("images", _contents(files), text, tensors, recipe, files)
     if words in {"labelled", "training"}:
         raise ModelError(
             "no-dataset",
@@ -168,6 +168,12 @@ def _identity(files: Sequence[Path]) -> str:
     """Changes when a file is replaced; contents are not read."""
     stamps = [(f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     return hashlib.sha256(repr(stamps).encode()).hexdigest()
+
+
+def _contents(files: Sequence[Path]) -> str:
+    """Changes with what is in a file: an unpacked wheel has other times on every machine."""
+    found = [(f.name, hashlib.sha256(f.read_bytes()).hexdigest()) for f in files]
+    return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
 def _shape(tensor: TensorInfo, sizes: Mapping[str, int]) -> tuple[int, ...]:

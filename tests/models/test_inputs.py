@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compat.models import ModelError, ModelSpec, TensorInfo, prepare
+from compat.models import ModelError, ModelSpec, TensorInfo, inputs, prepare
 from compat.models.builtins import ImageRecipe, TextRecipe
 from compat.models.inputs import input_source
 from compat.models.photographs import PHOTOGRAPHS, image_batch, photograph_files, preprocess
@@ -17,6 +18,19 @@ from compat.models.photographs import PHOTOGRAPHS, image_batch, photograph_files
 RECIPE = ImageRecipe((32, 32), 36, "crop", "bilinear", (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 IMAGE = (TensorInfo("x", "float32", ("batch", 3, 32, 32)),)
 IDS = (TensorInfo("ids", "int64", ("batch", 77)),)
+
+
+def test_photographs_are_known_by_what_they_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A calibration table of another machine is found by them; a wheel unpacks with other times."""
+    here = input_source("m", "photographs", IMAGE, RECIPE).identity
+    copies = tuple(Path(shutil.copy(file, tmp_path)) for file in photograph_files())
+    monkeypatch.setattr(inputs, "photograph_files", lambda: copies)
+    assert input_source("m", "photographs", IMAGE, RECIPE).identity == here
+
+    copies[0].write_bytes(copies[0].read_bytes() + b" ")
+    assert input_source("m", "photographs", IMAGE, RECIPE).identity != here
 
 
 def test_the_installed_scikit_image_has_every_photograph() -> None:
