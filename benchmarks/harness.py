@@ -106,7 +106,10 @@ def _told(out: Path) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class _Spent:
-    """Where the time of a phase went, in seconds of all GPUs together but for `took`."""
+    """Where the time of a phase went, in seconds of all GPUs together but for `took`.
+
+    `starts` holds the forks for timed engines as well.
+    """
 
     items: int
     took: float

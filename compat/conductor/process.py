@@ -71,8 +71,8 @@ def run(
 
     Yields after every look at the process, and whoever drives it waits between two looks, so that
     one thread can look after several. `on_result` gets one result per item, in the order of the
-    job; those without an answer are asked again behind the others. Closing it ends the process
-    first, so that what it finished is kept.
+    job, but for items that a process passed over: they are asked again when it has ended. Closing
+    it ends the process first, so that what it finished is kept.
     """
     left = list(job.document["items"])
     while left:
